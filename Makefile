@@ -1,0 +1,46 @@
+# make setup | demo | test | lint | clean. Everything runs from .venv; nothing needs to be activated.
+# Another Python:  make setup PYTHON=/path/to/python3.12
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/installed
+
+SHELL := /bin/bash
+# Rules may call programs of the environment by name.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: setup demo test lint clean
+
+setup: $(STAMP)
+
+$(STAMP): requirements.txt constraints.txt
+	@if ! [ -x $(BIN)/pip ]; then \
+	    command -v "$(PYTHON)" >/dev/null || { \
+	        echo "There is no '$(PYTHON)'; install Python 3.11 or later, or name one: make setup PYTHON=python3.11" >&2; exit 1; }; \
+	    "$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	        echo "neuro2voc needs Python 3.11 or later, but '$(PYTHON)' is older; name a newer one: make setup PYTHON=python3.11" >&2; exit 1; }; \
+	    "$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { \
+	        echo "'$(PYTHON)' cannot make virtual environments; install its venv package (Debian and Ubuntu: apt install python3-venv) and try again." >&2; exit 1; }; \
+	    "$(PYTHON)" -m venv .venv; \
+	fi
+	@echo "Installing into .venv (some minutes the first time) ..."
+	@set -o pipefail; $(BIN)/python -m pip install --disable-pip-version-check --no-input --progress-bar off \
+	    -r requirements.txt -c constraints.txt | awk '/^(Collecting|Installing)/ {print substr($$0, 1, 100); fflush()}'
+	@touch $@
+
+demo: setup
+	$(BIN)/snakemake --cores all
+	$(BIN)/snakemake --report results/report.html
+	@echo "Done. Open results/report.html in a browser; the figures themselves lie under results/."
+
+test: setup
+	$(BIN)/python -m pytest
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/snakemake --lint
+
+# All that the workflow made. The environment, recordings and downloads (data/) stay.
+clean:
+	rm -rf results logs slurm_logs .snakemake .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,201 @@
+"""The comparison: every number beside what it has to be seen beside."""
+
+import logging
+
+import numpy as np
+import pandas as pd
+
+from neuro2voc.baselines import duration_only, majority, previous_syllable
+from neuro2voc.binning import make_tensor, make_window
+from neuro2voc.decoders import make_decoder
+from neuro2voc.decoding import commonest, cross_decode, fixed_fit, outer_folds, sum_up
+from neuro2voc.evaluation import balanced_accuracy, confusion, p_value, smallest_effect
+from neuro2voc.features import feature_matrix, window_of
+from neuro2voc.files import read_csv
+from neuro2voc.recording import Recording
+from neuro2voc.splits import NONE
+from neuro2voc.surrogates import surrogate
+from neuro2voc.trials import make_trials, used_trials
+
+log = logging.getLogger(__name__)
+
+BASELINES = ("majority", "duration", "previous")
+ORACLE = "oracle"
+NULL = {"decoder": str, "feature": str, "replicate": int, "balanced_accuracy": float}
+COLUMNS = [
+    "split",
+    "decoder",
+    "feature",
+    "balanced_accuracy",
+    "low",
+    "high",
+    "accuracy",
+    "bits",
+    "chance",
+    "majority",
+    "duration",
+    "previous",
+    "null_mean",
+    "null_low",
+    "null_high",
+    "p",
+    "smallest_effect",
+    "oracle",
+    "fraction_of_oracle",
+    "n_trials",
+    "n_bouts",
+]
+
+
+def baseline_fitting(name: str, trials: pd.DataFrame) -> tuple[dict[str, np.ndarray], object]:
+    """Return the one feature of a baseline and its estimator."""
+    if name == "duration":
+        X = (trials["offset"] - trials["onset"]).to_numpy()[:, None]
+        return {"duration": X}, duration_only()
+    X = trials["previous"].to_numpy(dtype=object)[:, None]
+    if name == "previous":
+        return {"previous": X}, previous_syllable()
+    return {"none": np.zeros((len(trials), 1))}, majority()
+
+
+def null_band(
+    recording: Recording,
+    trials: pd.DataFrame,
+    split: pd.DataFrame,
+    blocked: pd.DataFrame,
+    kind: str,
+    seeds: list[int],
+    metrics: list[dict],
+    windows: dict,
+    trial_settings: dict,
+    seed: int,
+) -> pd.DataFrame:
+    """Decode surrogates with settings fixed to those chosen most often on the real bird.
+
+    Parameters
+    ----------
+    recording, trials
+        Of the real bird.
+    split : DataFrame
+        The folds to decode in.
+    blocked : DataFrame
+        The folds that 'independent' keeps trials within.
+    kind : str
+        Of the surrogates.
+    seeds : list of int
+        One surrogate each.
+    metrics : list of dict
+        Contents of the decoders' metrics.json under this split.
+    windows : dict
+        The configuration's.
+    trial_settings : dict
+        Arguments of `neuro2voc.trials.make_trials`.
+    seed : int
+        Of the decoders.
+
+    Returns
+    -------
+    DataFrame
+        decoder, feature, replicate (from 1), balanced_accuracy.
+    """
+    cells = [
+        (content["decoder"], feature, commonest(cell["chosen"]))
+        for content in metrics
+        for feature, cell in content["features"].items()
+    ]
+    names = sorted({window_of(feature) for _, feature, _ in cells})
+    rows = []
+    for replicate, number in enumerate(seeds, start=1):
+        bird = surrogate(recording, kind, number, trials, blocked)
+        used = used_trials(make_trials(bird, **trial_settings))
+        tensors = {name: make_tensor(bird, used, make_window(name, windows)) for name in names}
+        fold, labels = outer_folds(used, split), sorted(used["label"].unique())
+        for decoder, feature, settings in cells:
+            X = feature_matrix(feature, tensors[window_of(feature)])
+            fit = fixed_fit(make_decoder(decoder, seed)[0], settings)
+            frame = cross_decode(X, used, fold, fit)
+            score = balanced_accuracy(confusion(frame["truth"], frame["prediction"], labels))
+            rows.append((decoder, feature, replicate, score))
+        log.info("replicate %d of %d", replicate, len(seeds))
+    return pd.DataFrame(rows, columns=list(NULL))
+
+
+def read_null(path: str) -> pd.DataFrame:
+    """Read a null band."""
+    return read_csv(path, NULL)
+
+
+def comparison_table(
+    metrics: list[dict],
+    nulls: dict[str, pd.DataFrame],
+    oracle: pd.DataFrame | None,
+    trials: pd.DataFrame,
+    splits: dict[str, pd.DataFrame],
+    resamples: int,
+    seed: int,
+) -> pd.DataFrame:
+    """Put every decoder beside baselines, null and oracle.
+
+    Parameters
+    ----------
+    metrics : list of dict
+        Contents of metrics.json of decoders and baselines under all splits.
+    nulls : dict of DataFrame
+        By split: decoder, feature, replicate, balanced_accuracy. Empty for a surrogate bird.
+    oracle : DataFrame, optional
+        The oracle's predictions.
+    trials : DataFrame
+        The used trials.
+    splits : dict of DataFrame
+        By name: the folds. The oracle is judged on the trials that have one.
+    resamples, seed : int
+        Of the bootstrap over bouts.
+
+    Returns
+    -------
+    DataFrame
+        Rows for decoders, baselines and oracle, columns `COLUMNS`; what does not apply is missing.
+    """
+    rows = []
+    for split, folds in splits.items():
+        cells = {
+            (content["decoder"], feature): cell
+            for content in metrics
+            if content["split"] == split
+            for feature, cell in content["features"].items()
+        }
+        beside = {d: c["balanced_accuracy"] for (d, _), c in cells.items() if d in BASELINES}
+        if oracle is not None:
+            held = trials["trial"][outer_folds(trials, folds) != NONE]
+            for feature, frame in oracle.groupby("feature", sort=False):
+                judged = frame[frame["trial"].isin(held)]
+                cells[ORACLE, feature] = sum_up(judged, trials, resamples, seed)
+        for (decoder, feature), cell in cells.items():
+            row = {"split": split, "decoder": decoder, "feature": feature, **cell}
+            if decoder not in (*BASELINES, ORACLE):
+                row |= beside
+                row |= _beside_null(cell, nulls.get(split), decoder, feature)
+                row |= _beside_oracle(cell, cells.get((ORACLE, feature)))
+            rows.append(row)
+    return pd.DataFrame(rows).reindex(columns=COLUMNS)
+
+
+def _beside_oracle(cell: dict, oracle: dict | None) -> dict:
+    if oracle is None:
+        return {}
+    best = oracle["balanced_accuracy"]
+    return {"oracle": best, "fraction_of_oracle": cell["balanced_accuracy"] / best}
+
+
+def _beside_null(cell: dict, null: pd.DataFrame | None, decoder: str, feature: str) -> dict:
+    if null is None:
+        return {}
+    rows = (null["decoder"] == decoder) & (null["feature"] == feature)
+    scores = null.loc[rows, "balanced_accuracy"].to_numpy()
+    return {
+        "null_mean": scores.mean(),
+        "null_low": scores.min(),
+        "null_high": scores.max(),
+        "p": p_value(cell["balanced_accuracy"], scores),
+        "smallest_effect": smallest_effect(scores, cell["chance"]),
+    }

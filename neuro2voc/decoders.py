@@ -1,0 +1,101 @@
+"""Classical decoders as scikit-learn pipelines, each with the few settings that are tuned.
+
+All weigh classes equally, because balanced accuracy does. Unobserved units (NaN) take the training
+mean. Every fitted step is part of the pipeline, so that it is fitted inside the training folds.
+"""
+
+import numpy as np
+import xgboost
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import LabelEncoder, StandardScaler
+from sklearn.svm import SVC
+from sklearn.utils.class_weight import compute_sample_weight
+
+from neuro2voc.errors import DataError, nearest
+
+NAMES = ("logistic", "svm", "xgboost")
+
+
+def make_decoder(name: str, seed: int) -> tuple[Pipeline, dict[str, list]]:
+    """Return a decoder and the grid of settings to choose from, in order from simple to flexible.
+
+    Raises
+    ------
+    DataError
+        There is no such decoder.
+    """
+    impute = ("impute", SimpleImputer(keep_empty_features=True))
+    scale = ("scale", StandardScaler())
+    if name == "logistic":
+        model = LogisticRegression(class_weight="balanced", max_iter=2000)
+        return Pipeline([impute, scale, ("model", model)]), {"model__C": [0.001, 0.01, 0.1, 1.0]}
+    if name == "svm":
+        # Ties broken by decision values, so that predictions agree with the probabilities.
+        model = SVC(class_weight="balanced", break_ties=True)
+        grid = {"model__C": [1.0, 10.0], "model__gamma": ["scale", 0.001]}
+        return Pipeline([impute, scale, ("model", model)]), grid
+    if name == "xgboost":
+        # Trees need no scaling and take missing values as they are.
+        return Pipeline([("model", Boosted(seed=seed))]), {"model__max_depth": [1, 3]}
+    raise DataError(
+        f"there is no decoder '{name}'{nearest(name, NAMES)} There are: {', '.join(NAMES)}."
+    )
+
+
+class Boosted(ClassifierMixin, BaseEstimator):
+    """XGBoost on labels of any kind, of which some may be missing from a training fold.
+
+    Parameters
+    ----------
+    max_depth : int
+        Of each tree.
+    rounds : int
+        Trees per class.
+    rate : float
+        Learning rate.
+    seed : int
+        For the subsampling of rows and columns.
+
+    Attributes
+    ----------
+    classes_ : ndarray (K,)
+        Labels seen in training, sorted.
+    booster_ : xgboost.XGBClassifier
+        Fitted to label numbers.
+    """
+
+    def __init__(self, max_depth: int = 3, rounds: int = 60, rate: float = 0.2, seed: int = 0):
+        self.max_depth = max_depth
+        self.rounds = rounds
+        self.rate = rate
+        self.seed = seed
+
+    def fit(self, X, y) -> "Boosted":
+        """Fit to features X (trials, columns), NaN where missing, and labels y (trials,)."""
+        encoder = LabelEncoder().fit(y)
+        self.classes_ = encoder.classes_
+        self.booster_ = xgboost.XGBClassifier(
+            max_depth=self.max_depth,
+            n_estimators=self.rounds,
+            learning_rate=self.rate,
+            subsample=0.8,
+            colsample_bytree=0.5,
+            tree_method="hist",
+            max_bin=32,  # counts have few values
+            n_jobs=1,
+            random_state=self.seed % 2**31,
+        )
+        weight = compute_sample_weight("balanced", y)
+        self.booster_.fit(X, encoder.transform(y), sample_weight=weight)
+        return self
+
+    def predict_proba(self, X) -> np.ndarray:
+        """Return the probabilities (trials, K) of the labels in `classes_`."""
+        return self.booster_.predict_proba(X)
+
+    def predict(self, X) -> np.ndarray:
+        """Return the likeliest label of each trial."""
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]

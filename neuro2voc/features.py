@@ -1,0 +1,45 @@
+"""What decoders see: one row per trial, made from tensors."""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from neuro2voc.binning import SYLLABLE, Tensor, read_tensor
+
+# Features of the whole syllable; every other feature is the name of a window.
+WHOLE = ("count", "rate")
+
+
+def window_of(feature: str) -> str:
+    """Return the window that a feature is made from."""
+    return SYLLABLE if feature in WHOLE else feature
+
+
+def feature_matrix(feature: str, tensor: Tensor) -> np.ndarray:
+    """Return a feature (trials, columns) as float64; NaN where a unit was not observed.
+
+    Parameters
+    ----------
+    feature : str
+        'count': spikes in the whole syllable. 'rate': the same per second. Otherwise the counts of
+        the tensor's window, units by bins, flattened. Count and rate carry the syllable's duration
+        whether or not the neurons do.
+    tensor : Tensor
+        Of the window that `window_of` names.
+    """
+    counts = tensor.counts.astype(np.float64)
+    counts[~tensor.observed] = np.nan
+    if feature == "rate":
+        counts /= tensor.duration[:, None, None]
+    return counts.reshape(len(counts), -1)
+
+
+def by_window(tensors: Iterable[Tensor]) -> dict[str, Tensor]:
+    """Return tensors by the names of their windows."""
+    return {tensor.window.name: tensor for tensor in tensors}
+
+
+def read_features(names: list[str], paths: Iterable[str]) -> dict[str, np.ndarray]:
+    """Read features (trials, columns) from tensor files."""
+    tensors = by_window(map(read_tensor, paths))
+    return {name: feature_matrix(name, tensors[window_of(name)]) for name in names}

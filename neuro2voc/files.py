@@ -1,0 +1,172 @@
+"""Files that come out byte for byte the same whenever the same things are written."""
+
+import hashlib
+import json
+import math
+import os
+import secrets
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+
+from neuro2voc.errors import DataError, nearest
+
+FLOAT_FORMAT = "%.12g"
+
+
+@contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary neighbour of `path` that takes its place when the block ends well.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file to write; its folder is made if needed.
+
+    Yields
+    ------
+    Path
+        A name in the same folder with the same suffix. It is removed when the block raises, and
+        whatever was at `path` before stays.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}{path.suffix}")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_csv(frame: pd.DataFrame, path: str | Path) -> None:
+    r"""Write a table as CSV: no index, twelve significant digits, ``\n`` line ends, UTF-8."""
+    with replacing(path) as temporary:
+        frame.to_csv(
+            temporary,
+            index=False,
+            float_format=FLOAT_FORMAT,
+            lineterminator="\n",
+            encoding="utf-8",
+            compression=None,
+        )
+
+
+def write_json(obj: object, path: str | Path) -> None:
+    """Write JSON with sorted keys, floats of nine significant digits and null for NaN or infinity.
+
+    Parameters
+    ----------
+    obj : object
+        Mappings, sequences, strings, numbers; numpy scalars and arrays are welcome.
+    path : str or Path
+        The file to write.
+    """
+    text = json.dumps(_plain(obj), sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
+    with replacing(path) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8", newline="\n")
+
+
+def _plain(obj: object) -> object:
+    """Return `obj` in what JSON knows: dict, list, str, int, float, bool, None."""
+    if isinstance(obj, Mapping):
+        return {str(key): _plain(value) for key, value in obj.items()}
+    if isinstance(obj, np.ndarray | np.generic):
+        return _plain(obj.tolist())
+    if isinstance(obj, list | tuple):
+        return [_plain(value) for value in obj]
+    if isinstance(obj, float):
+        return float(FLOAT_FORMAT % obj) if math.isfinite(obj) else None
+    return obj
+
+
+@contextmanager
+def hdf5_writer(path: str | Path) -> Iterator[h5py.File]:
+    """Yield an HDF5 file open for writing that appears at `path` when the block ends well.
+
+    HDF5 stores no times for groups, and h5py none for datasets unless asked
+    (``track_times=False`` is its default), so the same calls write the same bytes.
+    """
+    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+        yield file
+
+
+def save_figure(figure: object, path: str | Path) -> None:
+    """Save a matplotlib figure as PNG (200 dpi) and as PDF beside it, without dates; close it.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        The figure.
+    path : str or Path
+        The PNG's path; the PDF has the same name with ``.pdf``.
+    """
+    import matplotlib.pyplot as plt
+
+    path = Path(path)
+    undated = {"Creator": None, "Producer": None, "CreationDate": None}
+    with replacing(path) as png, replacing(path.with_suffix(".pdf")) as pdf:
+        figure.savefig(png, format="png", dpi=200, metadata={"Software": None})
+        figure.savefig(pdf, format="pdf", metadata=undated)
+    plt.close(figure)
+
+
+def read_csv(path: str | Path, columns: Iterable[str] | Mapping[str, type]) -> pd.DataFrame:
+    """Read a CSV file that must have certain columns.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    columns : iterable of str, or mapping from str to type
+        Columns that must be there; a mapping also says their types. Only an empty cell is a missing
+        number; in a column of type ``str`` it is the empty string, so that a syllable may be
+        called ``NA``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        All columns of the file, in the file's order.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, is no readable CSV, or lacks a column.
+    """
+    types = dict(columns) if isinstance(columns, Mapping) else {}
+    columns = list(columns)
+    try:
+        frame = pd.read_csv(
+            path,
+            dtype=types,
+            keep_default_na=False,
+            na_values=[""],
+            encoding="utf-8",
+        )
+    except FileNotFoundError:
+        raise DataError(f"{path} does not exist; make it, or correct the path.") from None
+    except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
+        reason = str(error).strip().splitlines()[0].rstrip(".")
+        raise DataError(
+            f"{path} cannot be read as a CSV table ({reason}); correct it or make it again."
+        ) from error
+    for column in columns:
+        if column not in frame.columns:
+            raise DataError(
+                f"{path} has no column '{column}'{nearest(column, frame.columns)} "
+                f"(its columns: {', '.join(map(str, frame.columns))}); add it or make it again."
+            )
+    for column, kind in types.items():
+        if kind is str:
+            frame[column] = frame[column].fillna("")
+    return frame
+
+
+def sha256_of(path: str | Path) -> str:
+    """Return the SHA-256 digest of a file's bytes as 64 hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,82 @@
+"""What every job of the workflow does around its work: keep a log and fail in one sentence."""
+
+import logging
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from threadpoolctl import threadpool_limits
+
+from neuro2voc.errors import DataError
+
+
+@contextmanager
+def job(log_path: str | Path, threads: int = 1) -> Iterator[logging.Logger]:
+    """Run the body of a script with a log file, and without a traceback as the last word.
+
+    What the library logs from INFO on goes into the file and to stderr; warnings, and what other
+    libraries log, into the file only. A `DataError` ends the script with its sentence, any other
+    error with one sentence that points to the log, which then holds the traceback; both with exit
+    status 1.
+
+    Parameters
+    ----------
+    log_path : path
+        The log file; missing folders are made, an old file is replaced.
+    threads : int
+        Threads of numerical libraries. It must not depend on the machine, because sums taken in
+        another order end in other bytes.
+
+    Yields
+    ------
+    logging.Logger
+        For messages of the script itself.
+
+    Examples
+    --------
+    >>> with job("job.log") as log:  # doctest: +SKIP
+    ...     log.info("134 trials")
+    """
+    path = Path(str(log_path))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    root, logger = logging.getLogger(), logging.getLogger("neuro2voc")
+    file = logging.FileHandler(path, mode="w", encoding="utf-8")
+    progress = logging.StreamHandler(sys.stderr)
+    progress.addFilter(logging.Filter(logger.name))
+    for handler in (file, progress):
+        handler.setLevel(logging.INFO)
+        # No times: logs of the same job can then be compared.
+        handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
+        root.addHandler(handler)
+    levels = root.level, logger.level
+    root.setLevel(logging.INFO)
+    logger.setLevel(logging.INFO)
+    logging.captureWarnings(True)
+    try:
+        with threadpool_limits(threads):
+            yield logger
+        root.removeHandler(progress)
+        logger.info("done")
+    except DataError as error:
+        root.removeHandler(progress)
+        logger.error("%s", error)
+        print(error, file=sys.stderr)
+        raise SystemExit(1) from None
+    except Exception as error:
+        root.removeHandler(progress)
+        logger.error("%s", traceback.format_exc())
+        message = " ".join(str(error).split()) or "no message"
+        print(
+            f"unexpected {type(error).__name__}: {message}; the log has the details: {path}",
+            file=sys.stderr,
+        )
+        raise SystemExit(1) from None
+    finally:
+        logging.captureWarnings(False)
+        root.setLevel(levels[0])
+        logger.setLevel(levels[1])
+        root.removeHandler(progress)
+        root.removeHandler(file)
+        file.close()

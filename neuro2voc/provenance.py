@@ -1,0 +1,173 @@
+"""What code made a result: the version of a script, which changes when its meaning does."""
+
+import ast
+import hashlib
+import importlib.metadata
+import sys
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+
+from neuro2voc.errors import DataError
+
+PACKAGE = Path(__file__).parent
+
+
+def code_version(script_path: str | Path, package: str | Path = PACKAGE) -> str:
+    """Return the version of a script: a digest of its code, then the libraries it uses.
+
+    The digest covers the syntax trees of the script and of every module of the package that it
+    imports, directly or through others, wherever in the code the import stands. Comments,
+    docstrings, layout and the package's own ``__version__`` do not count.
+
+    Parameters
+    ----------
+    script_path : path
+        A Python script.
+    package : path, optional
+        The folder of the package whose modules are followed.
+
+    Returns
+    -------
+    str
+        For example ``"0f3a5b7c9d1e2f30 numpy==2.4.6 pandas==3.1.1"``.
+
+    Notes
+    -----
+    Imports are read, not run: modules named in strings (``importlib.import_module``) are not seen.
+    """
+    package = Path(package).resolve()
+    script_digest, imported = _parsed(Path(script_path), "")
+    digests, libraries, waiting = {}, set(), list(imported)
+    while waiting:
+        name = waiting.pop()
+        if name.split(".")[0] != package.name:
+            libraries.add(name.split(".")[0])
+            continue
+        for module, path in _files(name, package):
+            if module not in digests:
+                digests[module], imported = _parsed(path, module)
+                waiting.extend(imported)
+    code = hashlib.sha256(script_digest.encode())
+    for module in sorted(digests):
+        code.update(f"\n{module} {digests[module]}".encode())
+    return " ".join([code.hexdigest()[:16], *_versions(libraries)])
+
+
+def _files(name: str, package: Path) -> Iterator[tuple[str, Path]]:
+    """Yield the modules that importing the dotted `name` runs, outermost first.
+
+    What is no file (the function at the end of ``neuro2voc.trials.fold_of``) is passed over.
+    """
+    folder, parts = package, name.split(".")
+    for count in range(1, len(parts) + 1):
+        module = ".".join(parts[:count])
+        if count > 1:
+            file = folder / f"{parts[count - 1]}.py"
+            folder = folder / parts[count - 1]
+            if file.is_file():
+                yield module, file
+                return
+        if (folder / "__init__.py").is_file():
+            yield module, folder / "__init__.py"
+
+
+def _parsed(path: Path, module: str) -> tuple[str, tuple[str, ...]]:
+    """Return the digest of a file and the dotted names it imports."""
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}.") from error
+    return _parsed_file(path, module, status.st_mtime_ns, status.st_size)
+
+
+# Modules are shared by most scripts. Time and size are part of the key so that an edited file is
+# read again, as in a notebook.
+@cache
+def _parsed_file(path: Path, module: str, mtime: int, size: int) -> tuple[str, tuple[str, ...]]:
+    try:
+        tree = ast.parse(path.read_bytes(), filename=str(path))
+    except (SyntaxError, ValueError) as error:
+        line = f", line {error.lineno}" if getattr(error, "lineno", None) else ""
+        raise DataError(f"{path}{line}: not valid Python ({error}); correct it.") from error
+    # Within a package's __init__.py, one dot means the package itself.
+    container = module if path.name == "__init__.py" else module.rpartition(".")[0]
+    imported = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            imported.extend(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            origin = _absolute(node, container)
+            # What is imported may be a module or something in one; _files finds out.
+            imported.extend(f"{origin}.{alias.name}" for alias in node.names)
+        _drop_docstring(node)
+    tree.body = [node for node in tree.body if not _states_version(node)]
+    digest = hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+    return digest, tuple(dict.fromkeys(imported))
+
+
+def _absolute(node: ast.ImportFrom, container: str) -> str:
+    """Return the dotted name that ``from ... import`` starts from."""
+    if node.level == 0:
+        return node.module
+    parts = container.split(".")
+    parts = parts[: len(parts) - (node.level - 1)]
+    return ".".join([*parts, *([node.module] if node.module else [])])
+
+
+def _drop_docstring(node: ast.AST) -> None:
+    if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+        return
+    if node.body and isinstance(node.body[0], ast.Expr):
+        value = node.body[0].value
+        if isinstance(value, ast.Constant) and isinstance(value.value, str):
+            del node.body[0]
+
+
+def _states_version(node: ast.AST) -> bool:
+    """Tell ``__version__ = ...``: a release alone is no reason to compute everything again."""
+    return (
+        isinstance(node, ast.Assign)
+        and len(node.targets) == 1
+        and isinstance(node.targets[0], ast.Name)
+        and node.targets[0].id == "__version__"
+    )
+
+
+def _versions(names: Iterable[str]) -> list[str]:
+    """Return ``distribution==version``, sorted, for the imported third-party names."""
+    versions = set()
+    for name in names:
+        if name and name not in sys.stdlib_module_names:
+            versions.update(_library_versions(name))
+    return sorted(versions)
+
+
+@cache
+def _library_versions(name: str) -> list[str]:
+    owners = _owners().get(name, [])
+    if not owners:
+        # An editable install lists no modules, but usually has their name. What is not installed at
+        # all may be optional, and installing it changes what happens.
+        try:
+            owners = [importlib.metadata.distribution(name)]
+        except importlib.metadata.PackageNotFoundError:
+            return [f"{name}==absent"]
+    return [f"{owner.name}=={owner.version}" for owner in owners]
+
+
+@cache
+def _owners() -> dict[str, list[importlib.metadata.Distribution]]:
+    """Map each importable top-level name to the distributions that bring it.
+
+    As `importlib.metadata.packages_distributions`, which takes many times as long.
+    """
+    owners: dict[str, list[importlib.metadata.Distribution]] = {}
+    for distribution in importlib.metadata.distributions():
+        names = (distribution.read_text("top_level.txt") or "").split()
+        if not names:
+            record = distribution.read_text("RECORD") or ""
+            names = {line.partition(",")[0].partition("/")[0] for line in record.splitlines()}
+        for name in {name.partition(".")[0] for name in names if not name.endswith("-info")}:
+            owners.setdefault(name, []).append(distribution)
+    return owners

@@ -1,0 +1,1 @@
+"""Where recordings come from: a simulator that knows the answer, and public data."""

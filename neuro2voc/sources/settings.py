@@ -1,0 +1,88 @@
+"""What can be set about a simulated bird.
+
+Standard library only: the workflow reads it on every start.
+"""
+
+from dataclasses import dataclass, fields
+
+from neuro2voc.errors import DataError
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A simulated bird. Every field can be set under ``simulated:`` in config.yaml.
+
+    The defaults were fixed before any decoder was tuned on a simulated bird and are not changed to
+    suit one.
+    """
+
+    # Song
+    syllable_types: int = 6  # 3 to 12, beside the introductory note
+    stereotypy: float = 0.7  # probability that a syllable is followed by the next one of the motif
+    shortest: float = 0.07  # s, mean duration of the shortest type
+    longest: float = 0.15  # s, mean duration of the longest type
+    duration_cv: float = 0.06  # SD over mean of one type's durations, about a finch's
+    pitch_sd: float = 0.03  # octaves, between renditions
+    loudness_sd: float = 1.5  # dB, between renditions
+    sessions: int = 3
+    bouts: int = 10  # per session
+    audio_rate: float = 20000.0  # Hz
+
+    # Neurons
+    units: int = 40
+    tuning: float = 1.0  # scales everything that depends on song; 0: a bird that knows nothing
+    pairs: int = 2  # pairs of units that only say something together
+    synergy: float = 1.0  # 0 to 1: how surely a pair's joint state follows the syllable
+    drift: float = 0.1  # SD of a unit's log gain between halves of sessions
+    mua: float = 0.3  # share of units that are multi-unit activity
+
+    # A song to simulate neurons to, instead of a synthesised one: a mono .wav file and a .csv file
+    # with the columns onset_s, offset_s, label (crowsetta's 'simple-seq' format).
+    audio: str = ""
+    annotations: str = ""
+
+    def __post_init__(self):
+        limits = {
+            "syllable_types": (3, 12),
+            "stereotypy": (0, 1),
+            "shortest": (0.02, 1),
+            "longest": (0.02, 1),
+            "duration_cv": (0, 0.5),
+            "sessions": (1, 100),
+            "bouts": (1, 100000),
+            "audio_rate": (8000, 200000),
+            "units": (1, 10000),
+            "tuning": (0, 10),
+            "synergy": (0, 1),
+            "drift": (0, 2),
+            "mua": (0, 1),
+        }
+        for name, (low, high) in limits.items():
+            value = getattr(self, name)
+            if isinstance(value, str) or not low <= value <= high:
+                raise DataError(
+                    f"simulated bird: {name} is {value!r}, but must lie between {low} and {high}."
+                )
+        if self.longest < self.shortest:
+            raise DataError("simulated bird: longest is below shortest; exchange them.")
+        if 2 * self.pairs > self.units:
+            raise DataError(
+                f"simulated bird: {self.pairs} pairs need {2 * self.pairs} units, but there are "
+                f"{self.units}; lower pairs or raise units."
+            )
+        if bool(self.audio) != bool(self.annotations):
+            raise DataError("simulated bird: audio and annotations must be given together.")
+
+
+SETTING_NAMES = tuple(field.name for field in fields(Settings))
+
+
+def bird_settings(entry: dict) -> Settings:
+    """Return the settings in a bird's entry; keys that are not the simulator's are left out.
+
+    Raises
+    ------
+    DataError
+        A value lies outside its limits.
+    """
+    return Settings(**{key: value for key, value in entry.items() if key in SETTING_NAMES})

@@ -1,0 +1,255 @@
+"""A simulated bird: a song, neurons that know as much of it as the settings say, and the truth."""
+
+import json
+from dataclasses import asdict, dataclass
+
+import h5py
+import numpy as np
+import pandas as pd
+from scipy.io import wavfile
+
+from neuro2voc.errors import DataError
+from neuro2voc.files import hdf5_writer
+from neuro2voc.recording import Recording, Units
+from neuro2voc.sources import population as neurons
+from neuro2voc.sources import synthesis
+from neuro2voc.sources.settings import Settings
+from neuro2voc.sources.song import (
+    EPOCHS_PER_SESSION,
+    TICK,
+    Repertoire,
+    draw_repertoire,
+    draw_song,
+    read_song,
+)
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What a simulated bird knows of itself.
+
+    Attributes
+    ----------
+    settings : Settings
+    repertoire : Repertoire
+    population : Population
+    song : DataFrame
+        See `neuro2voc.sources.song.draw_song`.
+    states : ndarray (renditions, pairs, 2)
+        Hidden states of the pairs.
+    gains : ndarray (units, epochs)
+    seed : int
+        Draws the oracle's contexts.
+    """
+
+    settings: Settings
+    repertoire: Repertoire
+    population: neurons.Population
+    song: pd.DataFrame
+    states: np.ndarray
+    gains: np.ndarray
+    seed: int
+
+
+def _chunks(song: pd.DataFrame, bounds: np.ndarray) -> np.ndarray:
+    """Edges (bouts + 1) in ticks of chunks that end half-way through the silence after a bout."""
+    last = song.groupby("bout")["stop"].max().to_numpy()
+    first = song.groupby("bout")["start"].min().to_numpy()
+    return np.r_[bounds[0, 0], (last[:-1] + first[1:]) // 2, bounds[-1, 1]]
+
+
+def _draw_spikes(
+    truth: Truth, bounds: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, ...]:
+    """Draw spike times in s, one array per unit; bout by bout, so that memory stays small."""
+    people, song, settings = truth.population, truth.song, truth.settings
+    units = np.arange(len(people))
+    base = people.table["base"].to_numpy()[:, None]
+    state = neurons.unit_states(people, truth.states)
+    reach = int((people.table["lead"] + 5 * people.table["width"]).max() / TICK) + 1
+    edges = _chunks(song, bounds)
+    candidates: list[list[np.ndarray]] = [[] for _ in units]
+    for (_, bout), begin, end in zip(song.groupby("bout"), edges[:-1], edges[1:], strict=True):
+        evoked = np.zeros((len(units), end - begin))
+        for event in bout.itertuples():
+            low = max(event.start - reach, begin)
+            high = min(event.stop + reach, end)
+            evoked[:, low - begin : high - begin] += neurons.evoked_rate(
+                people,
+                units,
+                np.arange(low, high),
+                {name: np.array(getattr(event, name)) for name in neurons.EVENT},
+                settings,
+                state[:, event.Index],
+            )
+        gain = truth.gains[:, [bout["epoch"].iat[0]]]
+        chance = neurons.hazard(base, evoked, gain, settings.tuning)
+        unit, tick = np.nonzero(rng.random(chance.shape) < chance)
+        for row, ticks in enumerate(np.split(tick, np.searchsorted(unit, units[1:]))):
+            candidates[row].append(begin + ticks)
+    trains = []
+    for chunks, refractory in zip(candidates, people.table["refractory"], strict=True):
+        ticks = neurons.drop_refractory(np.concatenate(chunks), refractory)
+        trains.append((ticks + rng.random(len(ticks))) * TICK)
+    return tuple(trains)
+
+
+def simulate(
+    name: str, settings: Settings, seed: int
+) -> tuple[Recording, Truth, tuple[float, np.ndarray]]:
+    """Simulate a bird.
+
+    Parameters
+    ----------
+    name : str
+    settings : Settings
+    seed : int
+
+    Returns
+    -------
+    recording : Recording
+        Units, syllables and sessions; its sound is returned apart.
+    truth : Truth
+    audio : (float, ndarray)
+        Sampling rate in Hz and int16 samples.
+
+    Raises
+    ------
+    DataError
+        A given song cannot be read.
+    """
+    # One generator per part: a change to one leaves the others as they were.
+    to_song, to_neurons, to_spikes, to_sound, to_oracle = np.random.SeedSequence(seed).spawn(5)
+    rng = np.random.default_rng(to_song)
+    if settings.annotations:
+        song, repertoire = read_song(settings.annotations)
+        rate, samples = read_wav(settings.audio)
+        bounds = np.array([[0, max(int(len(samples) / rate / TICK), song["stop"].max())]])
+    else:
+        repertoire = draw_repertoire(settings, rng)
+        song, bounds = draw_song(settings, repertoire, rng)
+        rate = settings.audio_rate
+        samples = _sing(settings, song, bounds, np.random.default_rng(to_sound))
+
+    rng = np.random.default_rng(to_neurons)
+    people = neurons.draw_population(settings, len(repertoire.labels), rng)
+    truth = Truth(
+        settings=settings,
+        repertoire=repertoire,
+        population=people,
+        song=song,
+        states=neurons.draw_pair_states(people, song["label"].to_numpy(), rng),
+        gains=neurons.draw_gains(settings, len(bounds) * EPOCHS_PER_SESSION, rng),
+        seed=int(to_oracle.generate_state(1, np.uint64)[0] >> 1),
+    )
+    trains = _draw_spikes(truth, bounds, np.random.default_rng(to_spikes))
+
+    table = people.table[["depth", "location", "quality"]].copy()
+    table.index = pd.RangeIndex(len(table), name="unit")
+    names = [f"session{index + 1}" for index in range(len(bounds))]
+    recording = Recording(
+        name=name,
+        units=Units(spike_times=trains, table=table),
+        syllables=pd.DataFrame(
+            {
+                "start_time": song["start"] / 1000,
+                "stop_time": song["stop"] / 1000,
+                "label": [repertoire.labels[label] for label in song["label"]],
+                "session": [names[session] for session in song["session"]],
+            }
+        ),
+        sessions=pd.DataFrame(
+            {"session": names, "start_time": bounds[:, 0] / 1000, "stop_time": bounds[:, 1] / 1000}
+        ),
+        audio=None,
+        simulated=True,
+    )
+    return recording, truth, (rate, samples)
+
+
+def _sing(settings, song, bounds, rng) -> np.ndarray:
+    voices = (
+        synthesis.introductory_voice(rng),
+        *synthesis.draw_voices(settings.syllable_types, rng),
+    )
+    events = zip(
+        song["start"] / 1000,
+        song["stop"] / 1000,
+        song["label"],
+        song["pitch"],
+        song["loudness"],
+        strict=True,
+    )
+    count = int(bounds[-1, 1] * settings.audio_rate / 1000)
+    return synthesis.sing_song(events, voices, count, settings.audio_rate, rng)
+
+
+def read_wav(path: str) -> tuple[float, np.ndarray]:
+    """Read a .wav file: sampling rate in Hz and int16 samples of its first channel.
+
+    Raises
+    ------
+    DataError
+        The file is missing, is no .wav file, or holds anything but 16-bit integers.
+    """
+    try:
+        rate, samples = wavfile.read(path)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read as a .wav file ({error}).") from error
+    if samples.dtype != np.int16:
+        raise DataError(f"{path}: samples are {samples.dtype}; convert the file to 16-bit PCM.")
+    return float(rate), samples if samples.ndim == 1 else samples[:, 0]
+
+
+def write_truth(truth: Truth, path: str) -> None:
+    """Write the truth to HDF5: tables column by column, the rest as arrays, settings as JSON."""
+    people = truth.population
+    with hdf5_writer(path) as file:
+        file.attrs["settings"] = json.dumps(asdict(truth.settings), sort_keys=True)
+        file.attrs["seed"] = truth.seed
+        file.attrs["synergy"] = people.synergy
+        for name, table in (("units", people.table), ("song", truth.song)):
+            for column in table:
+                values = table[column].to_numpy()
+                file[f"{name}/{column}"] = (
+                    values.astype("S")
+                    if values.dtype.kind in "OU" or str(values.dtype) == "str"
+                    else values
+                )
+            file[name].attrs["columns"] = list(table.columns)
+        for name in ("burst", "phase", "level", "sign"):
+            file[f"population/{name}"] = getattr(people, name)
+        file["repertoire/labels"] = np.array(truth.repertoire.labels, dtype="S")
+        file["repertoire/durations"] = truth.repertoire.durations
+        file["states"] = truth.states
+        file["gains"] = truth.gains
+
+
+def read_truth(path: str) -> Truth:
+    """Read what `write_truth` wrote."""
+
+    def text(values: np.ndarray) -> np.ndarray:
+        return values.astype(str).astype(object) if values.dtype.kind == "S" else values
+
+    with h5py.File(path) as file:
+        tables = {
+            name: pd.DataFrame({c: text(file[name][c][()]) for c in file[name].attrs["columns"]})
+            for name in ("units", "song")
+        }
+        arrays = {
+            name: file["population"][name][()] for name in ("burst", "phase", "level", "sign")
+        }
+        return Truth(
+            settings=Settings(**json.loads(file.attrs["settings"])),
+            repertoire=Repertoire(
+                labels=tuple(file["repertoire/labels"][()].astype(str)),
+                durations=file["repertoire/durations"][()],
+            ),
+            population=neurons.Population(
+                table=tables["units"], synergy=float(file.attrs["synergy"]), **arrays
+            ),
+            song=tables["song"],
+            states=file["states"][()],
+            gains=file["gains"][()],
+            seed=int(file.attrs["seed"]),
+        )

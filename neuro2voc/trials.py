@@ -1,0 +1,103 @@
+"""Trials: one per syllable, grouped into bouts."""
+
+import numpy as np
+import pandas as pd
+
+from neuro2voc.errors import DataError
+from neuro2voc.files import read_csv
+from neuro2voc.recording import Recording
+
+COLUMNS = {
+    "trial": int,
+    "session": str,
+    "bout": int,
+    "onset": float,
+    "offset": float,
+    "label": str,
+    "previous": str,
+    "used": int,
+    "note": str,
+}
+START = "start"  # stands for the predecessor of a bout's first syllable
+
+
+def make_trials(
+    recording: Recording, bout_gap: float, labels: list[str], folds: int
+) -> pd.DataFrame:
+    """Make the trial table of a recording.
+
+    A syllable that runs into the next one ends where the next one begins. A silence longer than
+    `bout_gap`, or a new session, begins a new bout. Nothing is left out silently: every syllable
+    keeps its row, and one that is not decoded says why in `note`.
+
+    Parameters
+    ----------
+    recording : Recording
+    bout_gap : float
+        s.
+    labels : list of str
+        Labels to decode; empty for all.
+    folds : int
+        Classes with fewer trials than folds are set aside.
+
+    Returns
+    -------
+    DataFrame
+        trial (row number), session, bout, onset, offset (s), label, previous (label of the syllable
+        before it in the same bout, or 'start'), used (0 or 1), note.
+
+    Raises
+    ------
+    DataError
+        A label asked for does not occur, or fewer than two classes are left.
+    """
+    syllables = recording.syllables
+    onset = syllables["start_time"].to_numpy()
+    offset = np.minimum(syllables["stop_time"].to_numpy(), np.r_[onset[1:], np.inf])
+    label = syllables["label"].astype(str)
+    session = syllables["session"].astype(str)
+    known = sorted(label.unique())
+    if missing := [name for name in labels if name not in known]:
+        raise DataError(
+            f"{recording.name}: labels to decode include {', '.join(missing)}, which never occur; "
+            f"the recording has: {', '.join(known)}."
+        )
+    new_bout = np.r_[True, onset[1:] - offset[:-1] > bout_gap] | (session != session.shift())
+    trials = pd.DataFrame(
+        {
+            "trial": np.arange(len(onset)),
+            "session": session,
+            "bout": np.cumsum(new_bout) - 1,
+            "onset": onset,
+            "offset": offset,
+            "label": label,
+            "previous": np.where(new_bout, START, label.shift()),
+        }
+    )
+    note = pd.Series("", index=trials.index)
+    if labels:
+        note[~label.isin(labels)] = "label not among those to decode"
+    note[(note == "") & (offset <= onset)] = "begins together with the next syllable"
+    counts = label[note == ""].value_counts()
+    for name, count in counts[counts < folds].items():
+        note[(note == "") & (label == name)] = f"class has {count} trials for {folds} folds"
+    trials["used"] = (note == "").astype(int)
+    trials["note"] = note
+    classes = sorted(label[note == ""].unique())
+    if len(classes) < 2:
+        raise DataError(
+            f"{recording.name}: {len(classes)} class with at least {folds} trials is left"
+            f"{f' ({classes[0]})' if classes else ''}, and decoding needs two; lower `folds` or "
+            f"name more `labels` (the recording has: {', '.join(known)})."
+        )
+    return trials
+
+
+def read_trials(path: str) -> pd.DataFrame:
+    """Read a trial table."""
+    return read_csv(path, COLUMNS)
+
+
+def used_trials(trials: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows that are decoded."""
+    return trials[trials["used"] == 1]

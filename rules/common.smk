@@ -1,0 +1,178 @@
+# Names, settings and seeds for all rules. Targets that name something unknown end here, in a sentence.
+
+import sys
+
+sys.path.insert(0, str(workflow.basedir))
+
+from neuro2voc import configuration
+from neuro2voc.errors import DataError, nearest
+from neuro2voc.provenance import code_version
+from neuro2voc.sources.settings import SETTING_NAMES, bird_settings
+
+SYLLABLE = "syllable"  # the window from onset to offset, which needs no entry in the configuration
+BASELINES = ["majority", "duration", "previous"]
+ENVIRONMENT = f"{workflow.basedir}/envs/neuro2voc.yaml"
+
+
+def stop(sentence):
+    raise SystemExit(f"neuro2voc: {sentence}")
+
+
+def or_stop(function, *arguments):
+    try:
+        return function(*arguments)
+    except DataError as error:
+        stop(error)
+
+
+or_stop(
+    configuration.check_config,
+    config,
+    f"{workflow.basedir}/workflow/schemas/config.schema.yaml",
+    SETTING_NAMES,
+)
+for name, entry in config["simulated"].items():
+    or_stop(bird_settings, entry)
+
+
+def only(names):
+    """A wildcard constraint that fits these names and no others."""
+    return "|".join(names) or "(?!)"
+
+
+wildcard_constraints:
+    bird=r"[^/]+",
+    split=r"[^/]+",
+    decoder=r"[^/]+",
+    feature=r"[^/]+",
+    window=r"[^/]+",
+
+
+def code(script):
+    return code_version(f"{workflow.basedir}/workflow/scripts/{script}.py")
+
+
+def parent(bird):
+    return or_stop(configuration.parse_bird, bird)[0]
+
+
+def is_surrogate(bird):
+    return or_stop(configuration.parse_bird, bird)[1] is not None
+
+
+def of_bird(key):
+    """A function of wildcards that returns the bird's own setting, or else everybody's."""
+    return lambda wildcards: or_stop(configuration.setting, config, wildcards.bird, key)
+
+
+def seed_for(rule_name):
+    """A function of wildcards that returns the job's seed."""
+
+    def seed(wildcards):
+        bird = "~".join(map(str, or_stop(configuration.parse_bird, wildcards.bird)))
+        rest = [value for key, value in sorted(wildcards.items()) if key != "bird"]
+        return configuration.derive_seed(config["seed"], rule_name, bird, *rest)
+
+    return seed
+
+
+def check(kind, name, known):
+    if name not in known:
+        stop(
+            f"no {kind} called '{name}'{nearest(name, known)} There are: {', '.join(known)}."
+        )
+
+
+def check_target(wildcards):
+    """Stop in a sentence where a target names what the configuration does not."""
+    or_stop(configuration.check_bird, wildcards.bird, config)
+    if "split" in wildcards.keys():
+        check(
+            f"split of {wildcards.bird}", wildcards.split, of_bird("splits")(wildcards)
+        )
+    if "decoder" in wildcards.keys():
+        check("decoder", wildcards.decoder, config["decoders"])
+    if "feature" in wildcards.keys():
+        check("feature", wildcards.feature, config["features"])
+
+
+def checked(*paths):
+    """An input function that checks the target and fills in its wildcards."""
+
+    def inputs(wildcards):
+        check_target(wildcards)
+        return [
+            path.format(parent=parent(wildcards.bird), **wildcards) for path in paths
+        ]
+
+    return inputs
+
+
+def tensors_of_features(wildcards):
+    windows = {
+        SYLLABLE if name in configuration.WHOLE_SYLLABLE_FEATURES else name
+        for name in config["features"]
+    }
+    return expand(
+        "results/tensors/{bird}/{window}.h5",
+        bird=wildcards.bird,
+        window=sorted(windows),
+    )
+
+
+def decodings(file, names):
+    """An input function for one file of each of these decoders under each of the bird's splits."""
+
+    def inputs(wildcards):
+        check_target(wildcards)
+        return expand(
+            "results/decoding/{bird}/{split}/{decoder}/" + file,
+            bird=wildcards.bird,
+            split=of_bird("splits")(wildcards),
+            decoder=names,
+        )
+
+    return inputs
+
+
+def splits_of_bird(wildcards):
+    return expand(
+        "results/splits/{bird}/{split}.csv",
+        bird=parent(wildcards.bird),
+        split=of_bird("splits")(wildcards),
+    )
+
+
+def nulls_of_bird(wildcards):
+    """Null bands; a surrogate has none, since surrogates of surrogates are not made."""
+    if is_surrogate(wildcards.bird):
+        return []
+    return expand(
+        "results/null/{bird}/{split}.csv",
+        bird=wildcards.bird,
+        split=of_bird("splits")(wildcards),
+    )
+
+
+def oracle_of_bird(wildcards):
+    """The oracle's predictions, which only a simulated bird itself has."""
+    if wildcards.bird not in config["simulated"]:
+        return []
+    return f"results/oracle/{wildcards.bird}/predictions.csv"
+
+
+def all_figures():
+    cell = config["confusion"]
+    return [
+        figure
+        for bird in config["birds"]
+        for figure in (
+            f"results/comparison/{bird}.png",
+            f"results/units/{bird}.png",
+            f"results/syllables/{bird}.png",
+            f"results/bout/{bird}.png",
+            "results/confusion/{bird}/{split}/{decoder}/{feature}.png".format(
+                bird=bird, **cell
+            ),
+        )
+    ]

@@ -1,0 +1,159 @@
+# Decoders, what they have to be seen beside, and the comparison. One job for all features of a decoder.
+
+
+rule decode:
+    input:
+        tensors=tensors_of_features,
+        trials=checked("results/trials/{bird}.csv"),
+        split=checked("results/splits/{parent}/{split}.csv"),
+    output:
+        predictions="results/decoding/{bird}/{split}/{decoder}/predictions.csv",
+        metrics="results/decoding/{bird}/{split}/{decoder}/metrics.json",
+    log:
+        "logs/decode/{bird}/{split}/{decoder}.log",
+    benchmark:
+        "results/benchmarks/decode/{bird}/{split}/{decoder}.tsv"
+    wildcard_constraints:
+        decoder=only(config["decoders"]),
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=4000,
+    params:
+        features=lookup("features", within=config),
+        inner_folds=lookup("inner_folds", within=config),
+        resamples=lookup("bootstrap", within=config),
+        seed=seed_for("decode"),
+        code=code("decode"),
+    script:
+        "../workflow/scripts/decode.py"
+
+
+rule baselines:
+    input:
+        trials=checked("results/trials/{bird}.csv"),
+        split=checked("results/splits/{parent}/{split}.csv"),
+    output:
+        predictions=expand(
+            "results/decoding/{{bird}}/{{split}}/{baseline}/predictions.csv",
+            baseline=BASELINES,
+        ),
+        metrics=expand(
+            "results/decoding/{{bird}}/{{split}}/{baseline}/metrics.json",
+            baseline=BASELINES,
+        ),
+    log:
+        "logs/baselines/{bird}/{split}.log",
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=1000,
+    params:
+        resamples=lookup("bootstrap", within=config),
+        seed=seed_for("baselines"),
+        code=code("baselines"),
+    script:
+        "../workflow/scripts/baselines.py"
+
+
+# The Bayes classifier of the simulator; it is not trained, so it knows no split.
+rule oracle:
+    input:
+        truth="results/truth/{bird}.h5",
+        tensors=tensors_of_features,
+        trials="results/trials/{bird}.csv",
+    output:
+        predictions="results/oracle/{bird}/predictions.csv",
+        metrics="results/oracle/{bird}/metrics.json",
+    log:
+        "logs/oracle/{bird}.log",
+    wildcard_constraints:
+        bird=only(config["simulated"]),
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=2000,
+    params:
+        features=lookup("features", within=config),
+        resamples=lookup("bootstrap", within=config),
+        seed=seed_for("oracle"),
+        code=code("oracle"),
+    script:
+        "../workflow/scripts/oracle.py"
+
+
+# All replicates in one job, on the code that makes single surrogate birds, with their seeds.
+rule null_band:
+    input:
+        recording=checked("results/recordings/{bird}.nwb"),
+        trials="results/trials/{bird}.csv",
+        split="results/splits/{bird}/{split}.csv",
+        blocked="results/splits/{bird}/blocked.csv",
+        metrics=expand(
+            "results/decoding/{{bird}}/{{split}}/{decoder}/metrics.json",
+            decoder=config["decoders"],
+        ),
+    output:
+        null="results/null/{bird}/{split}.csv",
+    log:
+        "logs/null_band/{bird}/{split}.log",
+    benchmark:
+        "results/benchmarks/null_band/{bird}/{split}.tsv"
+    wildcard_constraints:
+        bird="[^/~]+",
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=4000,
+    params:
+        kind=lookup("null_band/surrogate", within=config),
+        seeds=lambda wildcards: [
+            configuration.derive_seed(
+                config["seed"],
+                "surrogate",
+                "~".join(
+                    [wildcards.bird, config["null_band"]["surrogate"], str(number)]
+                ),
+            )
+            for number in range(1, of_bird("replicates")(wildcards) + 1)
+        ],
+        windows=lookup("windows", within=config),
+        trials=lambda wildcards: {
+            key: of_bird(key)(wildcards) for key in ("bout_gap", "labels", "folds")
+        },
+        seed=seed_for("null_band"),
+        code=code("null_band"),
+    script:
+        "../workflow/scripts/null_band.py"
+
+
+rule comparison:
+    input:
+        metrics=decodings("metrics.json", config["decoders"]),
+        baselines=decodings("metrics.json", BASELINES),
+        nulls=nulls_of_bird,
+        oracle=oracle_of_bird,
+        trials="results/trials/{bird}.csv",
+        splits=splits_of_bird,
+        recording="results/recordings/{bird}.nwb",
+    output:
+        figure=report(
+            "results/comparison/{bird}.png",
+            caption="../workflow/report/comparison.rst",
+            category="{bird}",
+            labels={"figure": "1 comparison"},
+        ),
+        pdf="results/comparison/{bird}.pdf",
+        table="results/comparison/{bird}.csv",
+    log:
+        "logs/comparison/{bird}.log",
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=1000,
+    params:
+        resamples=lookup("bootstrap", within=config),
+        seed=seed_for("comparison"),
+        code=code("comparison"),
+    script:
+        "../workflow/scripts/comparison.py"

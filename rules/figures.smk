@@ -1,0 +1,1 @@
+# First pictures of a bird. Each is named after what it shows.

@@ -1,0 +1,123 @@
+# Whatever the source, a bird becomes results/recordings/{bird}.nwb, and nothing downstream asks where
+# it came from.
+
+
+rule simulate:
+    output:
+        recording="results/recordings/{bird}.nwb",
+        truth="results/truth/{bird}.h5",
+    log:
+        "logs/simulate/{bird}.log",
+    wildcard_constraints:
+        bird=only(config["simulated"]),
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=2000,
+    params:
+        settings=lambda wildcards: config["simulated"][wildcards.bird],
+        seed=seed_for("simulate"),
+        code=code("simulate"),
+    script:
+        "../workflow/scripts/simulate.py"
+
+
+rule import_recording:
+    input:
+        recording=ancient(
+            lambda wildcards: config["recordings"][wildcards.bird]["file"]
+        ),
+    output:
+        recording="results/recordings/{bird}.nwb",
+    log:
+        "logs/import_recording/{bird}.log",
+    wildcard_constraints:
+        bird=only(config["recordings"]),
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=4000,
+    params:
+        entry=lambda wildcards: config["recordings"][wildcards.bird],
+        code=code("import_recording"),
+    script:
+        "../workflow/scripts/import_recording.py"
+
+
+rule download:
+    output:
+        file="data/public/{bird}/{file}",
+    log:
+        "logs/download/{bird}/{file}.log",
+    wildcard_constraints:
+        bird=only(config["public"]),
+        file=only(
+            {name for entry in config["public"].values() for name in entry["files"]}
+        ),
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=500,
+    params:
+        source=lambda wildcards: config["public"][wildcards.bird]["files"][
+            wildcards.file
+        ],
+        about=lambda wildcards: config["public"][wildcards.bird],
+        mirror=lookup("mirror", within=config),
+        code=code("download"),
+    script:
+        "../workflow/scripts/download.py"
+
+
+rule convert:
+    input:
+        files=lambda wildcards: ancient(
+            expand(
+                "data/public/{bird}/{file}",
+                bird=wildcards.bird,
+                file=config["public"][wildcards.bird]["files"],
+            )
+        ),
+    output:
+        recording="results/recordings/{bird}.nwb",
+    log:
+        "logs/convert/{bird}.log",
+    wildcard_constraints:
+        bird=only(config["public"]),
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=2000,
+    params:
+        entry=lambda wildcards: config["public"][wildcards.bird],
+        code=code("convert"),
+    script:
+        "../workflow/scripts/convert.py"
+
+
+# A control is just another bird: bird1~shifted3 is the third shifted surrogate of bird1.
+rule surrogate:
+    input:
+        recording=lambda wildcards: checked("results/recordings/{parent}.nwb")(
+            wildcards
+        ),
+        trials=lambda wildcards: checked("results/trials/{parent}.csv")(wildcards),
+        split=lambda wildcards: checked("results/splits/{parent}/blocked.csv")(
+            wildcards
+        ),
+    output:
+        recording="results/recordings/{bird}.nwb",
+    log:
+        "logs/surrogate/{bird}.log",
+    wildcard_constraints:
+        bird="[^/~]+~[^/]+",
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=2000,
+    params:
+        kind=lambda wildcards: or_stop(configuration.parse_bird, wildcards.bird)[1:],
+        seed=seed_for("surrogate"),
+        code=code("surrogate"),
+    script:
+        "../workflow/scripts/surrogate.py"

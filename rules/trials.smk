@@ -1,0 +1,68 @@
+# Trials, folds in time, and spike counts.
+
+
+rule trials:
+    input:
+        recording=checked("results/recordings/{bird}.nwb"),
+    output:
+        trials="results/trials/{bird}.csv",
+    log:
+        "logs/trials/{bird}.log",
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=1000,
+    params:
+        bout_gap=of_bird("bout_gap"),
+        labels=of_bird("labels"),
+        folds=lookup("folds", within=config),
+        code=code("trials"),
+    script:
+        "../workflow/scripts/trials.py"
+
+
+# A surrogate is held out as its parent is, so only real birds have splits.
+rule split:
+    input:
+        recording=checked("results/recordings/{bird}.nwb"),
+        trials="results/trials/{bird}.csv",
+    output:
+        split="results/splits/{bird}/{split}.csv",
+    log:
+        "logs/split/{bird}/{split}.log",
+    wildcard_constraints:
+        bird="[^/~]+",
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=1000,
+    params:
+        folds=lookup("folds", within=config),
+        guard=lookup("guard", within=config),
+        seed=seed_for("split"),
+        code=code("split"),
+    script:
+        "../workflow/scripts/split.py"
+
+
+# One job for all windows: each takes less time than a job takes to start.
+rule tensors:
+    input:
+        recording=checked("results/recordings/{bird}.nwb"),
+        trials="results/trials/{bird}.csv",
+    output:
+        tensors=expand(
+            "results/tensors/{{bird}}/{window}.h5",
+            window=[SYLLABLE, *config["windows"]],
+        ),
+    log:
+        "logs/tensors/{bird}.log",
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=2000,
+    params:
+        windows=lookup("windows", within=config),
+        code=code("tensors"),
+    script:
+        "../workflow/scripts/tensors.py"

@@ -1,0 +1,290 @@
+import copy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from neuro2voc import configuration
+from neuro2voc.configuration import (
+    bird_entry,
+    bird_names,
+    check_bird,
+    check_config,
+    derive_seed,
+    parse_bird,
+    setting,
+)
+from neuro2voc.errors import DataError
+
+ROOT = Path(__file__).parents[1]
+SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
+WINDOW = {"align": "onset", "start": -0.1, "stop": 0.1, "bin": 0.02}
+FILE = {"url": "https://example.org/a.txt", "sha256": "0" * 64, "bytes": 1}
+
+
+@pytest.fixture
+def config():
+    return {
+        "seed": 1,
+        "birds": ["bird1"],
+        "simulated": {"bird1": {}, "bird2": {"units": 8, "splits": ["blocked"]}},
+        "recordings": {"mine": {"file": "/data/mine.nwb", "labels": ["a", "b"], "bout_gap": 1}},
+        "public": {
+            "known": {
+                "converter": "known",
+                "licence": "CC0",
+                "citation": "Somebody, 2019",
+                "files": {"a.txt": FILE},
+                "replicates": 99,
+            }
+        },
+        "mirror": "",
+        "labels": [],
+        "bout_gap": 0.5,
+        "splits": ["blocked", "random"],
+        "folds": 5,
+        "inner_folds": 3,
+        "guard": 0.5,
+        "windows": {"onset": dict(WINDOW)},
+        "features": ["count", "onset"],
+        "decoders": ["logistic"],
+        "null_band": {"surrogate": "shifted", "replicates": 19},
+        "confusion": {"split": "blocked", "decoder": "logistic", "feature": "count"},
+        "bootstrap": 100,
+    }
+
+
+def put(config, path, value):
+    *parents, last = path.split(".")
+    for key in parents:
+        config = config[key]
+    config[last] = value
+
+
+def message(config, simulator_keys=()):
+    with pytest.raises(DataError) as caught:
+        check_config(config, SCHEMA, simulator_keys)
+    text = str(caught.value)
+    assert len(text.splitlines()) == 2
+    assert "$schema" not in text and "additionalProperties" not in text
+    return text
+
+
+def test_the_shipped_configuration_is_accepted():
+    check_config(yaml.safe_load((ROOT / "config.yaml").read_text()), SCHEMA)
+
+
+def test_the_example_is_accepted_and_left_alone(config):
+    before = copy.deepcopy(config)
+    check_config(config, SCHEMA)
+    assert config == before
+
+
+def test_schema_and_module_allow_the_same_names():
+    schema = yaml.safe_load(SCHEMA.read_text())
+    properties = schema["properties"]
+    assert properties["null_band"]["properties"]["surrogate"]["enum"] == list(
+        configuration.SURROGATES
+    )
+    assert properties["decoders"]["items"]["enum"] == list(configuration.DECODERS)
+    assert schema["$defs"]["splits"]["items"]["enum"] == list(configuration.SPLITS)
+    assert schema["required"] == list(properties)
+    for source in configuration.SOURCES:
+        own = properties[source]["additionalProperties"]["properties"]
+        assert list(own)[-4:] == list(configuration.OWN_SETTINGS)
+
+
+def closed_levels(node, path=()):
+    if isinstance(node, dict):
+        if node.get("type") == "object" and "propertyNames" not in node:
+            yield path, node.get("additionalProperties")
+        for key, value in node.items():
+            yield from closed_levels(value, (*path, key))
+
+
+def test_every_level_of_the_schema_is_closed_but_the_simulators():
+    levels = dict(closed_levels(yaml.safe_load(SCHEMA.read_text())))
+    simulated = ("properties", "simulated", "additionalProperties")
+    assert levels.pop(simulated) is True
+    assert set(levels.values()) == {False}
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "fragments"),
+    [
+        ("split", ["blocked"], ["split is not a known key", "did you mean 'splits'?"]),
+        ("splits", ["bloked"], ["splits holds 'bloked'", "'blocked'?", "blocked, session, random"]),
+        ("splits", [], ["splits is an empty list"]),
+        ("simulated.bird2.splits", ["sesion"], ["simulated.bird2.splits holds", "'session'?"]),
+        ("decoders", ["svn"], ["decoders holds 'svn'", "did you mean 'svm'?", "xgboost"]),
+        ("decoders", ["svm", "svm"], ["decoders holds 'svm' more than once"]),
+        ("features", ["onst"], ["features holds 'onst'", "did you mean 'onset'?"]),
+        ("features", ["rates"], ["did you mean 'rate'?", "count, rate, onset"]),
+        (
+            "null_band.surrogate",
+            "shift",
+            ["null_band.surrogate is 'shift'", "did you mean 'shifted'?"],
+        ),
+        ("null_band.replicate", 3, ["null_band.replicate is not a known key", "'replicates'?"]),
+        ("null_band.replicates", 0, ["null_band.replicates is 0"]),
+        ("recordings.mine.fil", "x", ["recordings.mine.fil is not", "did you mean 'file'?"]),
+        ("recordings.mine", {}, ["recordings.mine.file is missing"]),
+        ("recordings", None, ["recordings is nothing", "{} for none"]),
+        (
+            "recordings",
+            {"my bird": {"file": "x"}},
+            ["recordings has the name 'my bird'", "letters"],
+        ),
+        ("recordings", {"a~b": {"file": "x"}}, ["recordings has the name 'a~b'"]),
+        ("recordings", {1: {"file": "x"}}, ["recordings.1 is a name", "quotes"]),
+        ("public.known.files", {}, ["public.known.files is an empty mapping"]),
+        ("public.known.files", {"../a": FILE}, ["public.known.files has the name '../a'"]),
+        ("public.known.sha", "x", ["public.known.sha is not a known key"]),
+        ("birds", [], ["birds is an empty list"]),
+        ("birds", ["bird3"], ["birds holds 'bird3'", "did you mean 'bird", "bird1, bird2, mine"]),
+        ("birds", ["bird1~shifted"], ["birds holds 'bird1~shifted'", "controls"]),
+        ("seed", 1.0, ["seed is 1.0", "a whole number from 0"]),
+        ("seed", True, ["seed is true"]),
+        ("folds", 1, ["folds is 1", "a whole number from 2"]),
+        ("inner_folds", 1, ["inner_folds is 1", "a whole number from 2"]),
+        ("guard", "1e-3", ["guard is '1e-3'", "YAML reads as text"]),
+        ("guard", -1, ["guard is -1", "at least 0 s"]),
+        ("bout_gap", 0, ["bout_gap is 0"]),
+        ("bout_gap", float("nan"), ["bout_gap is nan", "a finite number"]),
+        ("labels", [1, 2], ["labels holds 1; put it in quotes"]),
+        ("labels", ["a"], ["labels holds only 'a'"]),
+        ("recordings.mine.labels", ["a"], ["recordings.mine.labels holds only 'a'"]),
+        ("windows", {"rate": WINDOW}, ["windows.rate takes a name"]),
+        ("windows", {"count": WINDOW}, ["windows.count takes a name"]),
+        ("windows", {"syllable": WINDOW}, ["windows.syllable takes a name"]),
+        ("windows.onset.align", "onst", ["windows.onset.align is 'onst'", "'onset'?", "offset"]),
+        ("windows.onset.stop", -0.1, ["windows.onset.stop is -0.1", "a stop after the start"]),
+        ("windows.onset.bin", 0.03, ["windows.onset.bin is 0.03 s", "0.2 s", "divisor"]),
+        ("windows.onset.bin", 0.3, ["windows.onset.bin is 0.3 s"]),
+        ("windows.onset.bin", 0.02 + 1e-9, ["windows.onset.bin"]),
+        ("windows.onset.step", 1, ["windows.onset.step is not a known key"]),
+    ],
+)
+def test_each_mistake_is_named_with_its_place(config, path, value, fragments):
+    put(config, path, value)
+    text = message(config)
+    for fragment in fragments:
+        assert fragment in text
+
+
+def test_a_bin_that_divides_the_width_only_in_decimals_is_accepted(config):
+    config["windows"]["onset"] = {"align": "offset", "start": 0, "stop": 0.3, "bin": 0.1}
+    check_config(config, SCHEMA)
+
+
+def test_a_missing_key_is_named(config):
+    del config["seed"]
+    assert "seed is missing" in message(config)
+
+
+def test_a_misspelt_key_is_reported_before_the_key_it_leaves_missing(config):
+    config["sede"] = config.pop("seed")
+    assert "sede is not a known key; did you mean 'seed'?" in message(config)
+
+
+def test_a_bird_described_twice_is_refused(config):
+    config["recordings"]["bird1"] = {"file": "x.nwb"}
+    assert "'bird1' is described under simulated and recordings" in message(config)
+
+
+def test_simulator_settings_are_checked_when_their_names_are_given(config):
+    config["simulated"]["bird2"] = {"unts": 8}
+    check_config(config, SCHEMA)
+    text = message(config, ["units", "syllable_types"])
+    assert "simulated.bird2.unts is not a known key; did you mean 'units'?" in text
+
+
+@pytest.mark.parametrize("config", [None, [], "text"])
+def test_what_is_no_mapping_is_refused(config):
+    assert "holds no keys" in message(config)
+
+
+@pytest.mark.parametrize(
+    ("name", "parsed"),
+    [
+        ("bird1", ("bird1", None, 1)),
+        ("bird1~shifted", ("bird1", "shifted", 1)),
+        ("bird1~shifted3", ("bird1", "shifted", 3)),
+        ("my_bird-2~independent19", ("my_bird-2", "independent", 19)),
+    ],
+)
+def test_names_of_birds_are_taken_apart(name, parsed):
+    assert parse_bird(name) == parsed
+
+
+@pytest.mark.parametrize(
+    ("name", "fragment"),
+    [
+        ("bird1~shifted~poisson", "a surrogate of a surrogate"),
+        ("bird1~shfted2", "did you mean 'shifted'?"),
+        ("bird1~", "shuffled, shifted, poisson, independent"),
+        ("bird1~shifted0", "count from 1"),
+        ("bird1~shifted03", "leading zeros"),
+        ("bird1~shifted-1", "did you mean 'shifted'?"),
+        ("bird1~shifted٣", "did you mean 'shifted'?"),
+    ],
+)
+def test_names_that_mean_nothing_are_refused(name, fragment, config):
+    with pytest.raises(DataError, match="surrogate|replicates") as caught:
+        parse_bird(name)
+    assert fragment in str(caught.value)
+    with pytest.raises(DataError):
+        check_bird(name, config)
+
+
+def test_birds_are_found(config):
+    assert bird_names(config) == ["bird1", "bird2", "mine", "known"]
+    for name in ["bird2", "mine~poisson4"]:
+        check_bird(name, config)
+    assert bird_entry(config, "mine~poisson4") is config["recordings"]["mine"]
+    with pytest.raises(DataError) as caught:
+        check_bird("brd1~shifted", config)
+    assert str(caught.value) == (
+        "no bird called 'brd1' in config.yaml; it lists: bird1, bird2, mine, known; "
+        "did you mean 'bird1'?"
+    )
+    with pytest.raises(DataError, match="no bird called"):
+        setting(config, "nobody", "labels")
+
+
+def test_a_birds_own_setting_comes_first(config):
+    assert setting(config, "bird1", "splits") == ["blocked", "random"]
+    assert setting(config, "bird2", "splits") == ["blocked"]
+    assert setting(config, "bird2~shuffled2", "splits") == ["blocked"]
+    assert setting(config, "mine", "bout_gap") == 1
+    assert setting(config, "bird1", "replicates") == 19
+    assert setting(config, "known~shifted", "replicates") == 99
+    # A simulator's setting is not a setting of the analysis, whatever its name.
+    config["simulated"]["bird2"]["folds"] = 99
+    assert setting(config, "bird2", "folds") == 5
+
+
+def test_seeds_are_stable_and_differ():
+    assert derive_seed(1, "simulate", "bird1") == 5725765544123617867
+    seeds = {
+        derive_seed(1, "a", "bc"),
+        derive_seed(1, "ab", "c"),
+        derive_seed(2, "a", "bc"),
+        derive_seed(1),
+        derive_seed(1, ""),
+    }
+    assert len(seeds) == 5
+    assert all(0 <= seed < 2**63 for seed in seeds)
+    assert derive_seed(1, "a", 3) == derive_seed(1, "a", "3")
+
+
+def test_importing_the_module_is_cheap():
+    code = (
+        "import sys, neuro2voc.configuration, neuro2voc.provenance; "
+        "print(*sorted({name.split('.')[0] for name in sys.modules} "
+        "& {'numpy', 'pandas', 'pynwb', 'h5py', 'jsonschema', 'snakemake'}))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert (run.stdout.strip(), run.returncode) == ("", 0)

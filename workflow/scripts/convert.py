@@ -1,0 +1,10 @@
+from neuro2voc.jobs import job
+from neuro2voc.recording import write_recording
+from neuro2voc.sources.public import convert
+
+with job(snakemake.log[0]) as log:
+    entry = snakemake.params.entry
+    recording = convert(entry["converter"], snakemake.input.files)
+    description = f"Public recording. Licence: {entry['licence']}. Cite: {entry['citation']}."
+    write_recording(recording, snakemake.output.recording, description=description)
+    log.info("%d units, %d syllables", len(recording.units), len(recording.syllables))

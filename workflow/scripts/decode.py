@@ -1,0 +1,19 @@
+from neuro2voc.decoders import make_decoder
+from neuro2voc.decoding import decode, tuned_fit, write_decoding
+from neuro2voc.features import read_features
+from neuro2voc.jobs import job
+from neuro2voc.splits import read_split
+from neuro2voc.trials import read_trials, used_trials
+
+with job(snakemake.log[0]):
+    params, names = snakemake.params, snakemake.wildcards
+    model, grid = make_decoder(names.decoder, params.seed)
+    predictions, metrics = decode(
+        read_features(params.features, snakemake.input.tensors),
+        used_trials(read_trials(snakemake.input.trials[0])),
+        read_split(snakemake.input.split[0]),
+        lambda: tuned_fit(model, grid, names.split, params.inner_folds, params.seed),
+        params.resamples,
+        params.seed,
+    )
+    write_decoding(tuple(snakemake.output), predictions, metrics, **names)

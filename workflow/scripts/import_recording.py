@@ -1,0 +1,10 @@
+from neuro2voc.jobs import job
+from neuro2voc.recording import Recording, about_of, write_recording
+
+with job(snakemake.log[0]) as log:
+    entry = snakemake.params.entry
+    names = {key: entry[key] for key in ("intervals", "label_column") if key in entry}
+    recording = Recording.open(snakemake.input.recording, **names)
+    about = about_of(snakemake.input.recording)
+    write_recording(recording, snakemake.output.recording, **about)
+    log.info("%d units, %d syllables", len(recording.units), len(recording.syllables))

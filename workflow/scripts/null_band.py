@@ -1,0 +1,25 @@
+import json
+from pathlib import Path
+
+from neuro2voc.comparison import null_band
+from neuro2voc.files import write_csv
+from neuro2voc.jobs import job
+from neuro2voc.recording import Recording
+from neuro2voc.splits import read_split
+from neuro2voc.trials import read_trials
+
+with job(snakemake.log[0]):
+    params = snakemake.params
+    null = null_band(
+        Recording.open(snakemake.input.recording[0]),
+        read_trials(snakemake.input.trials),
+        read_split(snakemake.input.split),
+        read_split(snakemake.input.blocked),
+        params.kind,
+        params.seeds,
+        [json.loads(Path(path).read_text()) for path in snakemake.input.metrics],
+        params.windows,
+        params.trials,
+        params.seed,
+    )
+    write_csv(null, snakemake.output.null)

@@ -1,0 +1,16 @@
+from neuro2voc.jobs import job
+from neuro2voc.recording import write_recording
+from neuro2voc.sources.settings import bird_settings
+from neuro2voc.sources.simulate import simulate, write_truth
+
+with job(snakemake.log[0]) as log:
+    settings = bird_settings(snakemake.params.settings)
+    recording, truth, audio = simulate(snakemake.wildcards.bird, settings, snakemake.params.seed)
+    write_truth(truth, snakemake.output.truth)
+    write_recording(
+        recording,
+        snakemake.output.recording,
+        audio=audio,
+        description="A simulated zebra finch: song and neurons drawn from a known model.",
+    )
+    log.info("%d units, %d syllables", len(recording.units), len(recording.syllables))

@@ -1,0 +1,18 @@
+from neuro2voc.files import write_csv
+from neuro2voc.jobs import job
+from neuro2voc.recording import Recording
+from neuro2voc.splits import make_split
+from neuro2voc.trials import read_trials
+
+with job(snakemake.log[0]):
+    params = snakemake.params
+    split = make_split(
+        snakemake.wildcards.split,
+        read_trials(snakemake.input.trials),
+        Recording.open(snakemake.input.recording[0]).sessions,
+        params.folds,
+        params.guard,
+        params.seed,
+        snakemake.wildcards.bird,
+    )
+    write_csv(split, snakemake.output.split)

@@ -1,0 +1,26 @@
+from pathlib import Path
+
+from neuro2voc.jobs import job
+from neuro2voc.recording import Recording, write_surrogate
+from neuro2voc.splits import read_split
+from neuro2voc.surrogates import CHANGED, surrogate
+from neuro2voc.trials import read_trials
+
+with job(snakemake.log[0]):
+    kind, replicate = snakemake.params.kind
+    path = snakemake.input.recording[0]
+    recording = surrogate(
+        Recording.open(path),
+        kind,
+        snakemake.params.seed,
+        read_trials(snakemake.input.trials[0]),
+        read_split(snakemake.input.split[0]),
+    )
+    write_surrogate(
+        recording,
+        snakemake.output.recording,
+        parent=Path(path).name,
+        kind=kind,
+        replicate=replicate,
+        changed=CHANGED[kind],
+    )
