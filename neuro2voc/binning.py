@@ -137,8 +137,8 @@ def _observed(
     observed = np.repeat(whole[:, None], len(recording.units), axis=1)
     for unit, intervals in enumerate(recording.units.observed or ()):
         begin, end = nanoseconds(intervals).T
-        row = np.searchsorted(begin, start, side="right") - 1
-        observed[:, unit] &= (row >= 0) & (stop <= end[np.maximum(row, 0)])
+        row = np.searchsorted(begin, start, side="right")
+        observed[:, unit] &= stop <= np.r_[np.iinfo(np.int64).min, end][row]
     return observed
 
 
@@ -149,7 +149,7 @@ def write_tensor(tensor: Tensor, path: str) -> None:
         file.create_dataset("counts", data=tensor.counts, compression="gzip", shuffle=True)
         file["observed"] = tensor.observed
         file["trial"] = tensor.trial
-        file["unit"] = tensor.unit.astype("S")
+        file["unit"] = np.char.encode(tensor.unit.astype(str), "utf-8")
         file["duration"] = tensor.duration
         if window.align != SYLLABLE:
             file["bin_start"] = window.edges[:-1] * NANOSECOND
@@ -175,7 +175,7 @@ def read_tensor(path: str) -> Tensor:
             )
             return Tensor(
                 window=window,
-                unit=file["unit"][()].astype(str),
+                unit=np.char.decode(file["unit"][()], "utf-8"),
                 **{k: file[k][()] for k in ("counts", "observed", "trial", "duration")},
             )
     except (OSError, KeyError) as error:

@@ -15,7 +15,8 @@ import pandas as pd
 
 from neuro2voc.errors import DataError, nearest
 
-FLOAT_FORMAT = "%.12g"
+TABLE_FLOAT = "%.12g"  # a nanosecond within a quarter of an hour, a microsecond within days
+JSON_FLOAT = "%.9g"
 
 
 @contextmanager
@@ -49,7 +50,7 @@ def write_csv(frame: pd.DataFrame, path: str | Path) -> None:
         frame.to_csv(
             temporary,
             index=False,
-            float_format=FLOAT_FORMAT,
+            float_format=TABLE_FLOAT,
             lineterminator="\n",
             encoding="utf-8",
             compression=None,
@@ -80,7 +81,7 @@ def _plain(obj: object) -> object:
     if isinstance(obj, list | tuple):
         return [_plain(value) for value in obj]
     if isinstance(obj, float):
-        return float(FLOAT_FORMAT % obj) if math.isfinite(obj) else None
+        return float(JSON_FLOAT % obj) if math.isfinite(obj) else None
     return obj
 
 

@@ -56,7 +56,7 @@ def make_split(
         rows = _sessions(used, sessions, name)
     else:
         rows = _blocked(used, sessions, folds, guard, name)
-    frame = pd.DataFrame(rows, columns=list(COLUMNS)).sort_values("start", ignore_index=True)
+    frame = pd.DataFrame(rows, columns=list(COLUMNS)).sort_values(["start", "stop"], ignore_index=True)
     return frame.astype(COLUMNS)
 
 
@@ -105,12 +105,14 @@ def _blocked(
     cuts = [(bouts["offset"].iloc[i - 1] + bouts["onset"].iloc[i]) / 2 for i in positions]
     edges = [sessions["start_time"].min(), *cuts, sessions["stop_time"].max()]
     rows = []
-    for fold in range(folds):
-        start = edges[fold] + (guard / 2 if fold else 0)
-        stop = edges[fold + 1] - (guard / 2 if fold < folds - 1 else 0)
-        rows.append((start, max(start, stop), fold, 0))
+    for fold, (low, high) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+        start = low + (guard / 2 if fold else 0)
+        stop = high - (guard / 2 if fold < folds - 1 else 0)
+        if stop < start:  # guards leave nothing of the block; where they meet, they do not overlap
+            start = stop = min(max((start + stop) / 2, low), high)
+        rows.append((start, stop, fold, 0))
     if guard > 0:
-        rows += [(cut - guard / 2, cut + guard / 2, NONE, 1) for cut in cuts]
+        rows += [(a[1], b[0], NONE, 1) for a, b in zip(rows[:-1], rows[1:], strict=True)]
     return rows
 
 

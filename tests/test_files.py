@@ -64,9 +64,9 @@ def test_another_process_writes_the_same_bytes(tmp_path):
     assert digests[0] == digests[1]
 
 
-def test_csv_has_nine_digits_and_plain_line_ends(tmp_path):
+def test_csv_has_twelve_digits_and_plain_line_ends(tmp_path):
     write_csv(pd.DataFrame({"t": [1 / 3, 2.0], "n": [1, 2]}), tmp_path / "deep" / "t.csv")
-    assert (tmp_path / "deep" / "t.csv").read_bytes() == b"t,n\n0.333333333,1\n2,2\n"
+    assert (tmp_path / "deep" / "t.csv").read_bytes() == b"t,n\n0.333333333333,1\n2,2\n"
 
 
 def test_json_is_sorted_and_plain(tmp_path):

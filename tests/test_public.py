@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from neuro2voc.errors import DataError
-from neuro2voc.recording import Recording, write_recording
+from neuro2voc.nwb_writing import write_recording
+from neuro2voc.recording import Recording
 from neuro2voc.sources import public
 from neuro2voc.sources.public import CONVERTERS, convert_leblois2019, fetch, plain_name
 

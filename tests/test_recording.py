@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 
 from neuro2voc.errors import DataError
 from neuro2voc.files import sha256_of
-from neuro2voc.recording import Recording, Units, about_of, write_recording, write_surrogate
+from neuro2voc.nwb_reading import about_of
+from neuro2voc.nwb_writing import write_recording, write_surrogate
+from neuro2voc.recording import Recording, Units
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -180,7 +182,8 @@ from datetime import UTC, datetime
 import numpy as np
 sys.path[:0] = ["tests"]
 from test_recording import bird
-from neuro2voc.recording import Recording, write_recording, write_surrogate
+from neuro2voc.nwb_writing import write_recording, write_surrogate
+from neuro2voc.recording import Recording
 folder = sys.argv[1]
 sound = np.sin(np.arange(32000) / 9).astype(np.float32)
 observed = tuple(np.array([[0.0, 10.0]]) for _ in range(3))

@@ -102,7 +102,7 @@ def _find(mirror: Path, sha256: str, size: int) -> Path | None:
 class _HttpsOnly(urllib.request.HTTPRedirectHandler):
     """Follows redirections to https only."""
 
-    def redirect_request(self, req, fp, code, msg, headers, newurl):  # noqa: ANN001
+    def redirect_request(self, req, fp, code, msg, headers, newurl):
         _check_https(newurl)
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
@@ -112,7 +112,7 @@ def _check_https(url: str) -> None:
         raise DataError(f"{url} is no https address, and nothing else is downloaded; correct it.")
 
 
-def _open(url: str):  # noqa: ANN202 (an HTTP response)
+def _open(url: str):
     return urllib.request.build_opener(_HttpsOnly).open(url, timeout=TIMEOUT)
 
 

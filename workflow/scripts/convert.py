@@ -1,5 +1,5 @@
 from neuro2voc.jobs import job
-from neuro2voc.recording import write_recording
+from neuro2voc.nwb_writing import write_recording
 from neuro2voc.sources.public import convert
 
 with job(snakemake.log[0]) as log:

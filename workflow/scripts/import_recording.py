@@ -1,5 +1,7 @@
 from neuro2voc.jobs import job
-from neuro2voc.recording import Recording, about_of, write_recording
+from neuro2voc.nwb_reading import about_of
+from neuro2voc.nwb_writing import write_recording
+from neuro2voc.recording import Recording
 
 with job(snakemake.log[0]) as log:
     entry = snakemake.params.entry

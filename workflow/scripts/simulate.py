@@ -1,5 +1,5 @@
 from neuro2voc.jobs import job
-from neuro2voc.recording import write_recording
+from neuro2voc.nwb_writing import write_recording
 from neuro2voc.sources.settings import bird_settings
 from neuro2voc.sources.simulate import simulate, write_truth
 

@@ -1,7 +1,8 @@
 from pathlib import Path
 
 from neuro2voc.jobs import job
-from neuro2voc.recording import Recording, write_surrogate
+from neuro2voc.nwb_writing import write_surrogate
+from neuro2voc.recording import Recording
 from neuro2voc.splits import read_split
 from neuro2voc.surrogates import CHANGED, surrogate
 from neuro2voc.trials import read_trials

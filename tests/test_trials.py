@@ -1,0 +1,138 @@
+"""One row per syllable, bouts by silence, and nothing left out without a note."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from neuro2voc.errors import DataError
+from neuro2voc.recording import Recording, Units
+from neuro2voc.trials import COLUMNS, START, make_trials, used_trials
+
+
+def bird(start, stop, label, session=None):
+    """A recording with these syllables, sorted, and one silent unit."""
+    session = ["s1"] * len(start) if session is None else session
+    syllables = pd.DataFrame(
+        {"start_time": start, "stop_time": stop, "label": list(label), "session": session}
+    )
+    spans = syllables.groupby("session", sort=False).agg(
+        start_time=("start_time", "min"), stop_time=("stop_time", "max")
+    )
+    table = pd.DataFrame(index=pd.RangeIndex(1, name="unit"))
+    return Recording("bird", Units((np.array([0.0]),), table), syllables, spans.reset_index())
+
+
+def evenly(label, session=None, step=0.2, duration=0.1):
+    start = np.arange(len(label)) * step
+    return bird(start, start + duration, label, session)
+
+
+def test_a_row_per_syllable_with_the_columns_of_the_contract():
+    trials = make_trials(evenly("abab"), 0.5, [], 2)
+    assert list(trials.columns) == list(COLUMNS)
+    assert trials["trial"].tolist() == [0, 1, 2, 3]
+    assert trials["label"].tolist() == list("abab")
+    assert trials["used"].tolist() == [1, 1, 1, 1]
+    assert (trials["note"] == "").all()
+    assert trials["previous"].tolist() == [START, "a", "b", "a"]
+
+
+def test_a_silence_longer_than_the_bout_gap_begins_a_bout():
+    # Silences of 0.25 (not longer than the gap), 0.5 and 0.125 s; all exact in binary.
+    start = np.array([0.0, 0.5, 1.25, 1.625])
+    trials = make_trials(bird(start, start + 0.25, "abab"), 0.25, [], 2)
+    assert trials["bout"].tolist() == [0, 0, 1, 1]
+    assert trials["previous"].tolist() == [START, "a", START, "a"]
+
+
+def test_a_new_session_begins_a_bout_without_any_silence():
+    trials = make_trials(evenly("ababab", ["s1", "s1", "s2", "s2", "s1", "s1"]), 0.5, [], 3)
+    assert trials["bout"].tolist() == [0, 0, 1, 1, 2, 2]
+    assert trials["previous"].tolist() == [START, "a", START, "a", START, "a"]
+
+
+def test_a_syllable_that_runs_into_the_next_one_ends_there_and_only_there():
+    recording = bird([0.0, 1.0, 2.0, 3.0], [0.5, 5.0, 2.5, 3.5], "abab")
+    trials = make_trials(recording, 10.0, [], 2)
+    assert trials["onset"].tolist() == [0.0, 1.0, 2.0, 3.0]
+    assert trials["offset"].tolist() == [0.5, 2.0, 2.5, 3.5]
+    assert trials["used"].all()
+
+
+def test_of_syllables_with_one_onset_only_the_last_is_decoded():
+    trials = make_trials(bird([0.0, 1.0, 1.0, 2.0, 3.0], np.arange(5) + 0.9, "aabba"), 9, [], 2)
+    assert trials["used"].tolist() == [1, 0, 1, 1, 1]
+    assert trials.loc[1, "note"] == "begins together with the next syllable"
+    assert trials.loc[1, "onset"] == trials.loc[1, "offset"] == 1.0
+    assert (used_trials(trials)["offset"] > used_trials(trials)["onset"]).all()
+
+
+def test_labels_that_are_not_decoded_keep_their_rows_and_their_place_in_the_bout():
+    trials = make_trials(evenly("axbaxb"), 0.5, ["a", "b"], 2)
+    assert trials["used"].tolist() == [1, 0, 1, 1, 0, 1]
+    assert set(trials.loc[trials["used"] == 0, "note"]) == {"label not among those to decode"}
+    assert trials["previous"].tolist() == [START, "a", "x", "b", "a", "x"]
+    assert used_trials(trials)["trial"].tolist() == [0, 2, 3, 5]
+
+
+def test_classes_with_fewer_trials_than_folds_are_set_aside_and_say_so():
+    trials = make_trials(evenly("aaabbbcc"), 0.5, [], 3)
+    assert trials["used"].tolist() == [1] * 6 + [0, 0]
+    assert trials["note"].tolist()[6:] == ["class has 2 trials for 3 folds"] * 2
+    # A trial that cannot be used does not help its class over the bar.
+    start = np.array([0.0, 1.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0])
+    trials = make_trials(bird(start, start + 0.5, "baaabbccc"), 9, [], 3)
+    assert trials["note"].tolist()[1] == "begins together with the next syllable"
+    assert trials["note"].tolist()[2:4] == ["class has 2 trials for 3 folds"] * 2
+    assert used_trials(trials)["label"].tolist() == list("bbbccc")
+
+
+def test_a_label_that_never_occurs_is_named_with_those_that_do():
+    with pytest.raises(DataError, match=r"bird: labels to decode include z, .*has: a, b\.$"):
+        make_trials(evenly("abab"), 0.5, ["a", "z"], 2)
+
+
+@pytest.mark.parametrize(
+    ("label", "labels", "folds", "left"),
+    [("aaaa", [], 2, "1 class .* (a)"), ("aabb", ["b"], 2, "(b)"), ("ab", [], 2, "0 class")],
+)
+def test_one_class_is_not_enough(label, labels, folds, left):
+    with pytest.raises(DataError, match=r"decoding needs two; lower `folds`") as caught:
+        make_trials(evenly(label), 0.5, labels, folds)
+    for part in left.split(" .* "):
+        assert part in str(caught.value)
+
+
+# In units of 1/8 s, exact in binary: from onset to onset, and how long each syllable lasts.
+songs = st.lists(
+    st.tuples(st.integers(0, 8), st.integers(1, 12), st.sampled_from("ab"), st.booleans()),
+    min_size=1,
+    max_size=25,
+)
+
+
+@settings(derandomize=True, max_examples=150, deadline=None)
+@given(songs, st.integers(0, 6))
+def test_trials_agree_with_a_walk_through_the_song(rows, gap):
+    rows = [(8, 1, label, False) for label in "aabbab"] + rows
+    step, duration, label, change = zip(*rows, strict=True)
+    onset = np.cumsum(step) / 8
+    session = np.cumsum(change).astype(str)
+    recording = bird(onset, onset + np.array(duration) / 8, label, session)
+    trials = make_trials(recording, gap / 8, [], 2)
+
+    bout, expected = -1, []
+    for i, begin in enumerate(onset):
+        end = begin + duration[i] / 8
+        end = min(end, onset[i + 1]) if i + 1 < len(onset) else end
+        first = i == 0 or session[i] != session[i - 1] or begin - expected[-1][1] > gap / 8
+        bout += first
+        previous = START if first else label[i - 1]
+        expected.append((begin, end, bout, previous, int(end > begin)))
+    columns = ["onset", "offset", "bout", "previous"]
+    assert list(trials[columns].itertuples(index=False, name=None)) == [e[:4] for e in expected]
+    # No class is too small here, so what is not used is what lasts no time.
+    assert trials["used"].tolist() == [e[4] for e in expected]
+    assert ((trials["note"] == "") == (trials["used"] == 1)).all()
