@@ -14,9 +14,8 @@ from sklearn.preprocessing import LabelEncoder, StandardScaler
 from sklearn.svm import SVC
 from sklearn.utils.class_weight import compute_sample_weight
 
+from neuro2voc.configuration import DECODERS
 from neuro2voc.errors import DataError, nearest
-
-NAMES = ("logistic", "svm", "xgboost")
 
 
 def make_decoder(name: str, seed: int) -> tuple[Pipeline, dict[str, list]]:
@@ -41,7 +40,7 @@ def make_decoder(name: str, seed: int) -> tuple[Pipeline, dict[str, list]]:
         # Trees need no scaling and take missing values as they are.
         return Pipeline([("model", Boosted(seed=seed))]), {"model__max_depth": [1, 3]}
     raise DataError(
-        f"there is no decoder '{name}'{nearest(name, NAMES)} There are: {', '.join(NAMES)}."
+        f"there is no decoder '{name}'{nearest(name, DECODERS)} (there are: {', '.join(DECODERS)})."
     )
 
 

@@ -1,6 +1,7 @@
 """What every job of the workflow does around its work: keep a log and fail in one sentence."""
 
 import logging
+import signal
 import sys
 import traceback
 from collections.abc import Iterator
@@ -54,11 +55,18 @@ def job(log_path: str | Path, threads: int = 1) -> Iterator[logging.Logger]:
     root.setLevel(logging.INFO)
     logger.setLevel(logging.INFO)
     logging.captureWarnings(True)
+    # A cancelled job leaves by the front door, so that nothing half-written stays behind.
+    terminated = signal.signal(signal.SIGTERM, _interrupt)
     try:
         with threadpool_limits(threads):
             yield logger
         root.removeHandler(progress)
         logger.info("done")
+    except KeyboardInterrupt:
+        root.removeHandler(progress)
+        logger.error("interrupted")
+        print("interrupted; run the same command again to go on", file=sys.stderr)
+        raise SystemExit(130) from None
     except DataError as error:
         root.removeHandler(progress)
         logger.error("%s", error)
@@ -74,9 +82,14 @@ def job(log_path: str | Path, threads: int = 1) -> Iterator[logging.Logger]:
         )
         raise SystemExit(1) from None
     finally:
+        signal.signal(signal.SIGTERM, terminated)
         logging.captureWarnings(False)
         root.setLevel(levels[0])
         logger.setLevel(levels[1])
         root.removeHandler(progress)
         root.removeHandler(file)
         file.close()
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt

@@ -56,7 +56,9 @@ def make_split(
         rows = _sessions(used, sessions, name)
     else:
         rows = _blocked(used, sessions, folds, guard, name)
-    frame = pd.DataFrame(rows, columns=list(COLUMNS)).sort_values(["start", "stop"], ignore_index=True)
+    frame = pd.DataFrame(rows, columns=list(COLUMNS)).sort_values(
+        ["start", "stop"], ignore_index=True
+    )
     return frame.astype(COLUMNS)
 
 

@@ -132,17 +132,25 @@ def _independent(
                 "session": trials["session"].astype(str).to_numpy(),
                 "fold": fold,
                 "last": last,
+                # Spikes of a gap cannot go to where there is none.
+                "pieces": (np.diff(knots) > 0) @ [1, 2, 4],
             }
         )
-        .groupby(["label", "previous", "session", "fold", "last"])
+        .groupby(["label", "previous", "session", "fold", "last", "pieces"])
         .ngroup()
         .to_numpy()
     )
-    rows = np.argsort(group, kind="stable")
     trains = []
-    for times in recording.units.spike_times:
+    for unit, times in enumerate(recording.units.spike_times):
+        key = group
+        if recording.units.observed is not None:
+            # A trial in which the unit was not observed throughout stays as it is.
+            begin, end = recording.units.observed[unit].T
+            row = np.searchsorted(begin, knots[:, 0], side="right")
+            whole = knots[:, 3] <= np.r_[-np.inf, end][row]
+            key = np.where(whole, group, -1 - np.arange(len(group)))
         target = np.empty(len(group), dtype=int)
-        target[np.lexsort((rng.random(len(group)), group))] = rows
+        target[np.lexsort((rng.random(len(group)), key))] = np.argsort(key, kind="stable")
         trains.append(np.unique(_carried(times, knots, target)))
     return replace(recording.units, spike_times=tuple(trains))
 

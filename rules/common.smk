@@ -40,6 +40,11 @@ def only(names):
     return "|".join(names) or "(?!)"
 
 
+def none_of(names, behind):
+    """A wildcard constraint that fits any name but these, given what comes behind it in the path."""
+    return rf"(?!(?:{'|'.join(names)}){behind})[^/]+"
+
+
 wildcard_constraints:
     bird=r"[^/]+",
     split=r"[^/]+",
@@ -106,6 +111,30 @@ def checked(*paths):
         ]
 
     return inputs
+
+
+def of_real_bird(path):
+    """Like `checked`, for what a bird shares with its surrogates or what they cannot have."""
+
+    def inputs(wildcards):
+        check_target(wildcards)
+        name = parent(wildcards.bird)
+        if name != wildcards.bird:
+            stop(
+                f"splits, null bands and oracles are made of birds, not of surrogates: ask for {name}."
+            )
+        return path.format(**wildcards)
+
+    return inputs
+
+
+def truth_of_bird(wildcards):
+    name = of_real_bird("{bird}")(wildcards)
+    if name not in config["simulated"]:
+        stop(
+            f"{name} is no simulated bird, and only of those is the truth known; it has no oracle."
+        )
+    return f"results/truth/{name}.h5"
 
 
 def tensors_of_features(wildcards):

@@ -14,7 +14,7 @@ rule decode:
     benchmark:
         "results/benchmarks/decode/{bird}/{split}/{decoder}.tsv"
     wildcard_constraints:
-        decoder=only(config["decoders"]),
+        decoder=none_of(BASELINES, "/"),
     conda:
         ENVIRONMENT
     resources:
@@ -59,7 +59,7 @@ rule baselines:
 # The Bayes classifier of the simulator; it is not trained, so it knows no split.
 rule oracle:
     input:
-        truth="results/truth/{bird}.h5",
+        truth=truth_of_bird,
         tensors=tensors_of_features,
         trials="results/trials/{bird}.csv",
     output:
@@ -67,8 +67,6 @@ rule oracle:
         metrics="results/oracle/{bird}/metrics.json",
     log:
         "logs/oracle/{bird}.log",
-    wildcard_constraints:
-        bird=only(config["simulated"]),
     conda:
         ENVIRONMENT
     resources:
@@ -85,7 +83,7 @@ rule oracle:
 # All replicates in one job, on the code that makes single surrogate birds, with their seeds.
 rule null_band:
     input:
-        recording=checked("results/recordings/{bird}.nwb"),
+        recording=of_real_bird("results/recordings/{bird}.nwb"),
         trials="results/trials/{bird}.csv",
         split="results/splits/{bird}/{split}.csv",
         blocked="results/splits/{bird}/blocked.csv",
@@ -99,8 +97,6 @@ rule null_band:
         "logs/null_band/{bird}/{split}.log",
     benchmark:
         "results/benchmarks/null_band/{bird}/{split}.tsv"
-    wildcard_constraints:
-        bird="[^/~]+",
     conda:
         ENVIRONMENT
     resources:

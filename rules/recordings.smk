@@ -95,7 +95,8 @@ rule convert:
         "../workflow/scripts/convert.py"
 
 
-# A control is just another bird: bird1~shifted3 is the third shifted surrogate of bird1.
+# A control is just another bird: bird1~shifted3 is the third shifted surrogate of bird1. Names that no
+# other rule knows end here too, in a sentence.
 rule surrogate:
     input:
         recording=lambda wildcards: checked("results/recordings/{parent}.nwb")(
@@ -110,7 +111,7 @@ rule surrogate:
     log:
         "logs/surrogate/{bird}.log",
     wildcard_constraints:
-        bird="[^/~]+~[^/]+",
+        bird=none_of(configuration.bird_names(config), r"\.nwb"),
     conda:
         ENVIRONMENT
     resources:

@@ -24,14 +24,12 @@ rule trials:
 # A surrogate is held out as its parent is, so only real birds have splits.
 rule split:
     input:
-        recording=checked("results/recordings/{bird}.nwb"),
+        recording=of_real_bird("results/recordings/{bird}.nwb"),
         trials="results/trials/{bird}.csv",
     output:
         split="results/splits/{bird}/{split}.csv",
     log:
         "logs/split/{bird}/{split}.log",
-    wildcard_constraints:
-        bird="[^/~]+",
     conda:
         ENVIRONMENT
     resources:

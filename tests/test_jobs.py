@@ -74,3 +74,28 @@ def test_a_script_ends_without_a_traceback(tmp_path):
     assert run.stderr == (
         "unexpected ZeroDivisionError: division by zero; the log has the details: job.log\n"
     )
+
+
+def test_a_cancelled_job_leaves_nothing_half_written(tmp_path):
+    code = """
+import sys, time
+from neuro2voc.files import replacing
+from neuro2voc.jobs import job
+with job(sys.argv[1] + "/job.log"), replacing(sys.argv[1] + "/out.csv") as path:
+    path.write_text("half")
+    print("writing", flush=True)
+    time.sleep(60)
+"""
+    run = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert run.stdout.readline() == "writing\n"
+    run.terminate()
+    _, errors = run.communicate(timeout=30)
+    assert run.returncode == 130
+    assert errors == "interrupted; run the same command again to go on\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["job.log"]

@@ -219,7 +219,7 @@ def write_truth(truth: Truth, path: str) -> None:
             file[name].attrs["columns"] = list(table.columns)
         for name in ("burst", "phase", "level", "sign"):
             file[f"population/{name}"] = getattr(people, name)
-        file["repertoire/labels"] = np.array(truth.repertoire.labels, dtype="S")
+        file["repertoire/labels"] = np.char.encode(truth.repertoire.labels, "utf-8")
         file["repertoire/durations"] = truth.repertoire.durations
         file["states"] = truth.states
         file["gains"] = truth.gains
@@ -242,7 +242,7 @@ def read_truth(path: str) -> Truth:
         return Truth(
             settings=Settings(**json.loads(file.attrs["settings"])),
             repertoire=Repertoire(
-                labels=tuple(file["repertoire/labels"][()].astype(str)),
+                labels=tuple(np.char.decode(file["repertoire/labels"][()], "utf-8")),
                 durations=file["repertoire/durations"][()],
             ),
             population=neurons.Population(

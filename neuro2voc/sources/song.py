@@ -121,9 +121,12 @@ def read_song(path: str, bout_gap: float = 0.5) -> tuple[pd.DataFrame, Repertoir
     labels = tuple(sorted(table["label"].astype(str).unique()))
     start = np.rint(table["onset_s"].to_numpy(float) / TICK).astype(int)
     stop = np.rint(table["offset_s"].to_numpy(float) / TICK).astype(int)
-    if (stop <= start).any() or (start[1:] < stop[:-1]).any():
+    if not len(table):
+        raise DataError(f"{path}: there is no syllable in it; annotate some.")
+    if start[0] < 0 or (stop <= start).any() or (start[1:] < stop[:-1]).any():
         raise DataError(
-            f"{path}: syllables overlap or end before they begin; correct onset_s and offset_s."
+            f"{path}: syllables overlap, end before they begin or begin before 0 s; correct "
+            "onset_s and offset_s."
         )
     bout = np.cumsum(np.r_[0, (start[1:] - stop[:-1]) * TICK > bout_gap])
     song = pd.DataFrame(

@@ -11,7 +11,7 @@ from neuro2voc.trials import read_trials
 with job(snakemake.log[0]):
     params = snakemake.params
     null = null_band(
-        Recording.open(snakemake.input.recording[0]),
+        Recording.open(snakemake.input.recording),
         read_trials(snakemake.input.trials),
         read_split(snakemake.input.split),
         read_split(snakemake.input.blocked),

@@ -9,7 +9,7 @@ with job(snakemake.log[0]):
     split = make_split(
         snakemake.wildcards.split,
         read_trials(snakemake.input.trials),
-        Recording.open(snakemake.input.recording[0]).sessions,
+        Recording.open(snakemake.input.recording).sessions,
         params.folds,
         params.guard,
         params.seed,

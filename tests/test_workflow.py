@@ -1,0 +1,242 @@
+"""Whole tiny workflows: they plan, run, repeat themselves and fail in sentences."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from neuro2voc.binning import make_tensor, make_window
+from neuro2voc.comparison import read_null
+from neuro2voc.decoders import make_decoder
+from neuro2voc.decoding import commonest, cross_decode, fixed_fit, outer_folds
+from neuro2voc.evaluation import balanced_accuracy, confusion
+from neuro2voc.features import feature_matrix
+from neuro2voc.files import sha256_of
+from neuro2voc.recording import Recording
+from neuro2voc.splits import read_split
+from neuro2voc.trials import read_trials, used_trials
+
+ROOT = Path(__file__).resolve().parents[1]
+TINY = ROOT / "tests" / "tiny.yaml"
+
+
+def snakemake(folder, *arguments, overlay=TINY, **environment):
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
+    command += ["--directory", str(folder)]
+    command += ["--configfile", str(overlay)] if overlay else []
+    return subprocess.run(
+        [*command, *arguments],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+        check=False,
+    )
+
+
+def digests(folder):
+    """Digest of every result; times of jobs are outside the promise."""
+    return {
+        str(path.relative_to(folder)): sha256_of(path)
+        for path in sorted((folder / "results").rglob("*"))
+        if path.is_file() and "benchmarks" not in path.parts
+    }
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tiny")
+    run = snakemake(folder, "--cores", "2")
+    assert run.returncode == 0, run.stderr
+    return folder
+
+
+def test_any_number_of_cores_gives_the_same_bytes(tiny, tmp_path):
+    run = snakemake(tmp_path, "--cores", "1")
+    assert run.returncode == 0, run.stderr
+    first, second = digests(tmp_path), digests(tiny)
+    assert len(first) > 40
+    assert {name for name in first if first[name] != second.get(name)} == set()
+
+
+def test_a_second_run_has_nothing_to_do(tiny):
+    run = snakemake(tiny, "--cores", "2")
+    assert run.returncode == 0
+    assert "Nothing to be done" in run.stderr
+
+
+def test_every_decoder_writes_the_same_two_files(tiny):
+    names = ["logistic", "xgboost", "majority", "duration", "previous"]
+    folders = [tiny / "results/decoding/tiny" / s / d for s in ("blocked", "random") for d in names]
+    for folder in [*folders, tiny / "results/oracle/tiny"]:
+        predictions = pd.read_csv(folder / "predictions.csv", dtype={"truth": str})
+        metrics = json.loads((folder / "metrics.json").read_text())
+        probabilities = predictions.filter(like="p_")
+        assert [f"p_{label}" for label in sorted(set(predictions["truth"]))] == list(probabilities)
+        np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
+        for feature, cell in metrics["features"].items():
+            rows = predictions[predictions["feature"] == feature]
+            recall = (rows["truth"] == rows["prediction"]).groupby(rows["truth"]).mean()
+            assert cell["balanced_accuracy"] == pytest.approx(recall.mean(), abs=1e-8)
+            assert cell["n_trials"] == len(rows) == rows["trial"].nunique()
+
+
+@pytest.mark.parametrize("kind", ["shuffled", "shifted", "poisson", "independent"])
+def test_a_control_is_just_another_bird(tiny, kind):
+    target = f"results/comparison/tiny~{kind}.png"
+    run = snakemake(tiny, "--cores", "2", "--", target)
+    assert run.returncode == 0, run.stderr
+    assert (tiny / target).stat().st_size > 10_000
+    table = pd.read_csv(tiny / f"results/comparison/tiny~{kind}.csv")
+    assert set(table["decoder"]) == {"logistic", "xgboost", "majority", "duration", "previous"}
+    parent, control = (tiny / f"results/recordings/tiny{x}.nwb" for x in ("", f"~{kind}"))
+    assert control.stat().st_size < parent.stat().st_size
+
+
+def test_the_null_band_holds_what_surrogate_birds_score(tiny):
+    """The loop inside one job and the surrogate bird's own file are one code and one seed."""
+    target = "results/recordings/tiny~shifted2.nwb"
+    assert snakemake(tiny, "--cores", "2", "--", target).returncode == 0
+    trials = used_trials(read_trials(tiny / "results/trials/tiny.csv"))
+    split = read_split(tiny / "results/splits/tiny/blocked.csv")
+    metrics = json.loads((tiny / "results/decoding/tiny/blocked/logistic/metrics.json").read_text())
+    window = make_window(
+        "onset", {"onset": {"align": "onset", "start": -0.1, "stop": 0.1, "bin": 0.05}}
+    )
+    X = feature_matrix("onset", make_tensor(Recording.open(tiny / target), trials, window))
+    fit = fixed_fit(
+        make_decoder("logistic", 0)[0], commonest(metrics["features"]["onset"]["chosen"])
+    )
+    frame = cross_decode(X, trials, outer_folds(trials, split), fit)
+    labels = sorted(trials["label"].unique())
+    score = balanced_accuracy(confusion(frame["truth"], frame["prediction"], labels))
+    null = read_null(tiny / "results/null/tiny/blocked.csv").set_index(
+        ["decoder", "feature", "replicate"]
+    )
+    assert null.loc[("logistic", "onset", 2), "balanced_accuracy"] == pytest.approx(score, abs=1e-9)
+
+
+def test_code_and_settings_are_tracked(tiny):
+    run = snakemake(tiny, "-n", "--config", "bootstrap=60", "--quiet", "rules")
+    assert "Params have changed" in run.stdout + run.stderr or "params" in run.stdout + run.stderr
+    assert "simulate" not in re.findall(r"^(\w+) +\d+$", run.stdout + run.stderr, re.MULTILINE)
+
+
+def test_the_demo_plans_at_most_fifty_jobs_per_bird(tmp_path):
+    run = snakemake(tmp_path, "-n", "--quiet", "rules", overlay=None)
+    assert run.returncode == 0, run.stderr
+    total = int(re.search(r"^total +(\d+)$", run.stdout + run.stderr, re.MULTILINE)[1])
+    assert total <= 2 * 50 + 1
+
+
+@pytest.mark.parametrize(
+    ("target", "sentence"),
+    [
+        ("results/comparison/birdX.png", "no bird called 'birdX' in config.yaml; it lists: bird1"),
+        ("results/recordings/birdX.nwb", "no bird called 'birdX' in config.yaml; it lists: bird1"),
+        ("results/comparison/bird1~shiftd.png", "did you mean 'shifted'?"),
+        ("results/comparison/bird1~shifted~poisson.png", "a surrogate of a surrogate"),
+        ("results/splits/bird1~shifted/blocked.csv", "ask for bird1."),
+        ("results/decoding/bird1/bloked/svm/metrics.json", "did you mean 'blocked'?"),
+        ("results/decoding/bird1/blocked/svn/metrics.json", "did you mean 'svm'?"),
+        ("results/confusion/bird1/blocked/svm/onst.png", "no feature called 'onst'; did you mean"),
+        ("results/confusion/leblois2019/session/svm/rate.png", "There are: blocked, random."),
+        ("results/oracle/leblois2019/metrics.json", "only of those is the truth known"),
+    ],
+)
+def test_unknown_names_in_targets_end_in_a_sentence(tmp_path, target, sentence):
+    run = snakemake(tmp_path, "--cores", "1", "--", target, overlay=None)
+    assert run.returncode == 1
+    assert sentence in run.stderr.strip().splitlines()[-1]
+    assert "Traceback" not in run.stdout + run.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("fold: 3", "did you mean 'folds'?"),
+        ("birds: [bird3]", "did you mean 'bird1'?"),
+        ("simulated: {bird1: {tunning: 0}}", "did you mean 'tuning'?"),
+        ("simulated: {bird1: {tuning: -1}}", "tuning is -1, but must lie between 0 and 10"),
+        ("decoders: [svn]", "did you mean 'svm'?"),
+        ("features: [onse]", "did you mean 'onset'?"),
+    ],
+)
+def test_mistakes_in_the_configuration_end_in_a_sentence(tmp_path, text, sentence):
+    (tmp_path / "mine.yaml").write_text(text)
+    run = snakemake(tmp_path, "-n", overlay=tmp_path / "mine.yaml")
+    assert run.returncode == 1
+    assert sentence in run.stderr
+    assert "Traceback" not in run.stdout + run.stderr
+
+
+@pytest.mark.parametrize(
+    ("overlay", "target", "sentence"),
+    [
+        ("recordings: {mine: {file: mine.txt}}", "recordings/mine.nwb", "cannot be read as HDF5"),
+        ("folds: 40", "splits/tiny/blocked.csv", "bouts hold trials, fewer than 40 folds"),
+        ("labels: [a, z]", "trials/tiny.csv", "labels to decode include z, which never occur"),
+        ("folds: 1000", "trials/tiny.csv", "decoding needs two"),
+    ],
+)
+def test_a_job_that_fails_says_why_and_leaves_nothing(tmp_path, overlay, target, sentence):
+    text = TINY.read_text()
+    key = overlay.split(":")[0]
+    kept = re.sub(rf"^{key}:.*\n", "", text, flags=re.MULTILINE)
+    (tmp_path / "mine.yaml").write_text(f"{kept}{overlay}\n")
+    (tmp_path / "mine.txt").write_text("no recording")
+    run = snakemake(
+        tmp_path, "--cores", "1", "--", f"results/{target}", overlay=tmp_path / "mine.yaml"
+    )
+    assert run.returncode == 1
+    assert sentence in run.stderr
+    assert "Traceback" not in run.stdout + run.stderr
+    path = tmp_path / "results" / target
+    assert not path.exists()
+    assert not [p for p in path.parent.glob(".*")]
+
+
+def test_a_public_bird_is_decoded_beyond_what_shifted_spikes_allow(tmp_path, shared_data):
+    """One songbird unit, four syllables: real, at the bars that were set for it beforehand."""
+    (tmp_path / "mine.yaml").write_text("decoders: [logistic]\nfeatures: [onset]\n")
+    run = snakemake(
+        tmp_path,
+        "--cores",
+        "2",
+        "--",
+        "results/comparison/leblois2019.png",
+        overlay=tmp_path / "mine.yaml",
+        NEURO2VOC_MIRROR=str(shared_data),
+    )
+    assert run.returncode == 0, run.stderr
+    table = pd.read_csv(tmp_path / "results/comparison/leblois2019.csv")
+    cells = table[table["decoder"] == "logistic"].set_index("split")
+    random = cells.loc["random"]
+    assert random["balanced_accuracy"] >= 0.52
+    assert random["balanced_accuracy"] > random["null_high"]
+    assert random["null_mean"] == pytest.approx(0.25, abs=0.02)
+    assert random["p"] == pytest.approx(1 / 100)
+    assert {"blocked", "random"} == set(cells.index)
+    assert cells["previous"].notna().all()
+
+
+def test_the_commands_of_the_readme_plan(tmp_path):
+    text = (ROOT / "README.md").read_text()
+    lines = [
+        line.strip()
+        for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+        for line in block.splitlines()
+        if line.strip().startswith("snakemake ") and "--report" not in line
+    ]
+    assert len(lines) >= 3
+    for line in lines:
+        arguments = line.split("#")[0].split()[1:]
+        if "--configfile" in arguments:
+            continue
+        run = snakemake(tmp_path, "-n", *arguments, overlay=None)
+        assert run.returncode == 0, f"{line}\n{run.stderr}"
