@@ -155,7 +155,8 @@ def decodings(file, names):
     def inputs(wildcards):
         check_target(wildcards)
         return expand(
-            "results/decoding/{bird}/{split}/{decoder}/" + file,
+            "results/decoding/{bird}/{split}/{decoder}/{file}",
+            file=file,
             bird=wildcards.bird,
             split=of_bird("splits")(wildcards),
             decoder=names,

@@ -60,9 +60,11 @@ def test_any_other_error_ends_in_a_sentence_and_the_log_has_its_traceback(tmp_pa
     assert "done" not in path.read_text()
 
 
-def test_an_interruption_is_passed_on(tmp_path):
-    with pytest.raises(KeyboardInterrupt), job(tmp_path / "job.log"):
+def test_an_interruption_ends_in_a_sentence(tmp_path, capsys):
+    with pytest.raises(SystemExit) as end, job(tmp_path / "job.log"):
         raise KeyboardInterrupt
+    assert end.value.code == 130
+    assert capsys.readouterr().err.startswith("interrupted;")
 
 
 def test_a_script_ends_without_a_traceback(tmp_path):
