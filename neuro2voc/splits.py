@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import StratifiedKFold
 
-from neuro2voc.errors import DataError
+from neuro2voc.configuration import SPLITS
+from neuro2voc.errors import DataError, nearest
 from neuro2voc.files import read_csv
 from neuro2voc.trials import used_trials
 
@@ -47,19 +48,26 @@ def make_split(
     Raises
     ------
     DataError
-        Fewer bouts than folds, or only one session.
+        Fewer bouts than folds, only one session, or a guard that leaves a fold without trials.
     """
     used = used_trials(trials)
     if split == "random":
         rows = _random(used, folds, seed)
     elif split == "session":
         rows = _sessions(used, sessions, name)
-    else:
+    elif split == "blocked":
         rows = _blocked(used, sessions, folds, guard, name)
-    frame = pd.DataFrame(rows, columns=list(COLUMNS)).sort_values(
-        ["start", "stop"], ignore_index=True
-    )
-    return frame.astype(COLUMNS)
+    else:
+        raise DataError(f"there is no split '{split}'{nearest(split, SPLITS)}")
+    frame = pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
+    frame = frame.sort_values(["start", "stop"], ignore_index=True)
+    held = folds_of(frame, used["onset"].to_numpy(), used["offset"].to_numpy())
+    if empty := sorted(set(frame["fold"]) - set(held) - {NONE}):
+        raise DataError(
+            f"{name}: a guard of {guard:g} s leaves no trial in fold {empty[0]} of the split "
+            f"'{split}'; lower `guard` or `folds`."
+        )
+    return frame
 
 
 def read_split(path: str) -> pd.DataFrame:
@@ -153,10 +161,16 @@ def folds_of(split: pd.DataFrame, onset: np.ndarray, offset: np.ndarray) -> np.n
     onset, offset : ndarray (n,)
         s.
     """
-    row = np.searchsorted(split["start"].to_numpy(), onset, side="right") - 1
-    inside = (row >= 0) & (offset <= split["stop"].to_numpy()[np.maximum(row, 0)])
+    start, stop = _ticks(split["start"]), _ticks(split["stop"])
+    row = np.searchsorted(start, _ticks(onset), side="right") - 1
+    inside = (row >= 0) & (_ticks(offset) <= stop[np.maximum(row, 0)])
     fold = np.where(split["guard"] == 1, NONE, split["fold"])
     return np.where(inside, fold[np.maximum(row, 0)], NONE)
+
+
+def _ticks(seconds: np.ndarray) -> np.ndarray:
+    """Whole microseconds: a bout that ends where a guard begins is in no guard, by no rounding."""
+    return np.rint(np.asarray(seconds) * 1e6).astype(np.int64)
 
 
 def inner_folds(

@@ -22,7 +22,8 @@ CHANGED = {
     "independent": "units",
 }
 LEAST_SHIFT = 10.0  # s, or a tenth of the session if that is less
-REACH = 0.2  # s around a bout that moves together with its first and last syllable
+LEAST_GROUP = 5  # trials, below which those of different successors are permuted together
+REACH = 0.2  # s before a bout that move together with its first syllable
 
 
 def surrogate(
@@ -114,32 +115,17 @@ def _independent(
     split: pd.DataFrame | None,
     rng: np.random.Generator,
 ) -> Units:
-    """Permute each unit's trials among those of one class, predecessor, session and fold.
+    """Permute each unit's trials within class, session and fold; see `_groups`.
 
-    A trial is a syllable with the gap before it. Spikes keep their place relative to its onset and
-    offset (the gap and the syllable are stretched to fit), so that counts stay as they were. The
-    predecessor is kept because windows before the onset see it.
+    A trial is a syllable with the gap before it. Spikes of the syllable keep their place between
+    onset and offset, so that counts stay as they were; spikes of the gap keep their distance from
+    the onset. In a group of n trials two units stay together in one n-th of them: the joint pattern
+    that survives is groups / trials.
     """
     if trials is None or split is None:
         raise DataError("the surrogate 'independent' needs trials and folds.")
-    knots, last = _segments(trials)
-    fold = folds_of(split, trials["onset"].to_numpy(), trials["offset"].to_numpy())
-    group = (
-        pd.DataFrame(
-            {
-                "label": trials["label"].to_numpy(),
-                "previous": trials["previous"].to_numpy(),
-                "session": trials["session"].astype(str).to_numpy(),
-                "fold": fold,
-                "last": last,
-                # Spikes of a gap cannot go to where there is none.
-                "pieces": (np.diff(knots) > 0) @ [1, 2, 4],
-            }
-        )
-        .groupby(["label", "previous", "session", "fold", "last", "pieces"])
-        .ngroup()
-        .to_numpy()
-    )
+    knots = _segments(trials)
+    group = _groups(trials, split)
     trains = []
     for unit, times in enumerate(recording.units.spike_times):
         key = group
@@ -147,7 +133,7 @@ def _independent(
             # A trial in which the unit was not observed throughout stays as it is.
             begin, end = recording.units.observed[unit].T
             row = np.searchsorted(begin, knots[:, 0], side="right")
-            whole = knots[:, 3] <= np.r_[-np.inf, end][row]
+            whole = knots[:, 2] <= np.r_[-np.inf, end][row]
             key = np.where(whole, group, -1 - np.arange(len(group)))
         target = np.empty(len(group), dtype=int)
         target[np.lexsort((rng.random(len(group)), key))] = np.argsort(key, kind="stable")
@@ -155,31 +141,51 @@ def _independent(
     return replace(recording.units, spike_times=tuple(trains))
 
 
-def _segments(trials: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Knots (trials, 4) of each trial in s: begin of its gap, onset, offset, end; and who is last.
+def _groups(trials: pd.DataFrame, split: pd.DataFrame) -> np.ndarray:
+    """Group (trials,) of trials of one class, session and fold that have the same successor.
 
-    The gap before a syllable is its own, of a bout's first syllable REACH of it. What follows a
-    bout's last syllable is its own for REACH.
+    Activity that leads the next syllable lies in this one: with another successor it would be lost
+    on windows before the onset. Rare successors share a group, so that few trials stay as they are.
+    """
+    same = ["label", "session", "fold"]
+    kind = trials[["label", "session"]].copy()
+    kind["fold"] = folds_of(split, trials["onset"].to_numpy(), trials["offset"].to_numpy())
+    ends = trials["bout"].ne(trials["bout"].shift(-1))
+    kind["next"] = trials["label"].shift(-1).mask(ends, "")
+    size = kind.groupby([*same, "next"])["next"].transform("size")
+    return kind.groupby([*same, kind["next"].mask(size < LEAST_GROUP, "")]).ngroup().to_numpy()
+
+
+def _segments(trials: pd.DataFrame) -> np.ndarray:
+    """Begin of the gap, onset and offset (trials, 3) of each trial in s.
+
+    The gap reaches back to the syllable before, from a bout's first syllable by REACH.
     """
     onset, offset = trials["onset"].to_numpy(), trials["offset"].to_numpy()
-    bout = trials["bout"].to_numpy()
-    first, last = np.r_[True, np.diff(bout) > 0], np.r_[np.diff(bout) > 0, True]
+    first = np.r_[True, np.diff(trials["bout"].to_numpy()) > 0]
     before = np.r_[-np.inf, offset[:-1]]
     begin = np.where(first, np.maximum(onset - REACH, before), before)
-    after = np.r_[begin[1:], np.inf]
-    end = np.where(last, np.minimum(offset + REACH, after), offset)
-    return np.stack([begin, onset, offset, end], axis=1), last
+    return np.stack([begin, onset, offset], axis=1)
 
 
 def _carried(times: np.ndarray, knots: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Carry the spikes of each segment to its target, piece by piece in proportion."""
+    """Carry the spikes (sorted, s) of each segment to its target.
+
+    What a longer gap holds farther from the onset than its source's gap reaches stays as it was.
+    """
     row = np.searchsorted(knots[:, 0], times, side="right") - 1
-    inside = (row >= 0) & (times < knots[np.maximum(row, 0), 3])
-    row, t = row[inside], times[inside]
-    piece = (t >= knots[row, 1]).astype(int) + (t >= knots[row, 2])
-    start, stop = knots[row, piece], knots[row, piece + 1]
-    to = target[row]
-    part = (t - start) / (stop - start)
-    moved = times.copy()
-    moved[inside] = knots[to, piece] + part * (knots[to, piece + 1] - knots[to, piece])
-    return moved
+    inside = (row >= 0) & (times < knots[np.maximum(row, 0), 2])
+    sung = inside & (times >= knots[np.maximum(row, 0), 1])
+    silent = inside & ~sung
+
+    start, stop = knots[row[sung], 1], knots[row[sung], 2]
+    to_start, to_stop = knots[target[row[sung]], 1], knots[target[row[sung]], 2]
+    stretched = to_start + (times[sung] - start) / (stop - start) * (to_stop - to_start)
+
+    width = knots[:, 1] - knots[:, 0]
+    source = np.argsort(target)
+    before = knots[row[silent], 1] - times[silent]
+    to = target[row[silent]]
+    shifted = (knots[to, 1] - before)[before <= width[to]]
+    kept = times[silent][before > width[source[row[silent]]]]
+    return np.concatenate([times[~inside], stretched, shifted, kept])

@@ -198,9 +198,8 @@ def test_independent_keeps_every_units_counts_within_class_session_and_fold(song
     for rows in groups_of(trials, split).values():
         np.testing.assert_array_equal(np.sort(old[rows], axis=0), np.sort(new[rows], axis=0))
     assert (old != new).any(axis=0).all()
-    for a, b in zip(recording.units.spike_times, moved.units.spike_times, strict=True):
-        assert len(a) == len(b)
-        assert (np.diff(b) > 0).all()
+    for train in moved.units.spike_times:
+        assert (np.diff(train) > 0).all()
     pd.testing.assert_frame_equal(moved.syllables, recording.syllables)
 
 
@@ -293,8 +292,6 @@ def test_independent_keeps_counts_where_some_syllables_follow_without_a_gap(shar
     old, new = (make_tensor(r, trials, WHOLE).counts[:, :, 0] for r in (recording, moved))
     for rows in groups_of(trials, split).values():
         np.testing.assert_array_equal(np.sort(old[rows], axis=0), np.sort(new[rows], axis=0))
-    for a, b in zip(recording.units.spike_times, moved.units.spike_times, strict=True):
-        assert len(a) == len(b)
 
 
 def test_independent_moves_no_spike_to_where_its_unit_was_not_observed():

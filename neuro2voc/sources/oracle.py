@@ -27,7 +27,7 @@ from neuro2voc.splits import NONE
 
 log = logging.getLogger(__name__)
 
-CONTEXTS = 64  # per label
+CONTEXTS = 256  # per label; with 64 the oracle of many-bin windows is overconfident
 RATE_CONTEXTS = 8  # per trial and label, when the duration is known
 BURN_IN = 10  # ticks before the window, after which a refractory unit has forgotten its start
 IMPROBABLE = 1e-6  # durations that much less probable than the best label's are not evaluated

@@ -52,7 +52,7 @@ class Settings:
             "loudness_sd": (0, 20),
             "sessions": (1, 100),
             "bouts": (1, 100000),
-            "audio_rate": (8000, 200000),
+            "audio_rate": (16000, 200000),
             "units": (1, 10000),
             "tuning": (0, 10),
             "pairs": (0, 5000),
