@@ -38,6 +38,7 @@ COLUMNS = [
     "null_mean",
     "null_low",
     "null_high",
+    "null_replicates",
     "p",
     "smallest_effect",
     "oracle",
@@ -196,6 +197,7 @@ def _beside_null(cell: dict, null: pd.DataFrame | None, decoder: str, feature: s
         "null_mean": scores.mean(),
         "null_low": scores.min(),
         "null_high": scores.max(),
+        "null_replicates": len(scores),
         "p": p_value(cell["balanced_accuracy"], scores),
         "smallest_effect": smallest_effect(scores, cell["chance"]),
     }

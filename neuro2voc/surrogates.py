@@ -14,6 +14,7 @@ import pandas as pd
 from neuro2voc.errors import DataError, nearest
 from neuro2voc.recording import Recording, Units
 from neuro2voc.splits import folds_of
+from neuro2voc.trials import INSIDE
 
 CHANGED = {
     "shuffled": "syllables",
@@ -124,6 +125,7 @@ def _independent(
     """
     if trials is None or split is None:
         raise DataError("the surrogate 'independent' needs trials and folds.")
+    trials = trials[trials["note"] != INSIDE]
     knots = _segments(trials)
     group = _groups(trials, split)
     trains = []

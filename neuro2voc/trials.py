@@ -18,6 +18,7 @@ COLUMNS = {
     "used": int,
     "note": str,
 }
+INSIDE = "lies inside another syllable"
 START = "start"  # stands for the predecessor of a bout's first syllable
 
 
@@ -26,9 +27,10 @@ def make_trials(
 ) -> pd.DataFrame:
     """Make the trial table of a recording.
 
-    A syllable that runs into the next one ends where the next one begins. A silence longer than
-    `bout_gap`, or a new session, begins a new bout. Nothing is left out silently: every syllable
-    keeps its row, and one that is not decoded says why in `note`.
+    A syllable that lies inside another is set aside, and counts for nothing; of the others, one
+    that runs into the next ends where the next begins. A silence longer than `bout_gap`, or a new
+    session, begins a new bout. Nothing is left out silently: every syllable keeps its row, and one
+    that is not decoded says why in `note`.
 
     Parameters
     ----------
@@ -51,18 +53,26 @@ def make_trials(
     DataError
         A label asked for does not occur, or fewer than two classes are left.
     """
-    syllables = recording.syllables
-    onset = syllables["start_time"].to_numpy()
-    offset = np.minimum(syllables["stop_time"].to_numpy(), np.r_[onset[1:], np.inf])
+    syllables = recording.syllables.sort_values(
+        ["start_time", "stop_time"], ascending=[True, False], kind="stable", ignore_index=True
+    )
+    onset, stop = syllables["start_time"].to_numpy(), syllables["stop_time"].to_numpy()
     label = syllables["label"].astype(str)
     session = syllables["session"].astype(str)
+    inside = stop <= np.r_[-np.inf, np.maximum.accumulate(stop)[:-1]]
+    outer = np.flatnonzero(~inside)
+    offset = stop.copy()
+    offset[outer] = np.minimum(stop[outer], np.r_[onset[outer[1:]], np.inf])
     known = sorted(label.unique())
     if missing := [name for name in labels if name not in known]:
         raise DataError(
             f"{recording.name}: labels to decode include {', '.join(missing)}, which never occur; "
             f"the recording has: {', '.join(known)}."
         )
-    new_bout = np.r_[True, onset[1:] - offset[:-1] > bout_gap] | (session != session.shift())
+    new_bout = np.zeros(len(onset), dtype=bool)
+    new_bout[outer[0]] = True
+    new_bout[outer[1:]] = onset[outer[1:]] - offset[outer[:-1]] > bout_gap
+    new_bout |= session != session.shift()
     trials = pd.DataFrame(
         {
             "trial": np.arange(len(onset)),
@@ -71,13 +81,13 @@ def make_trials(
             "onset": onset,
             "offset": offset,
             "label": label,
-            "previous": np.where(new_bout, START, label.shift()),
+            "previous": label.mask(inside).ffill().shift().mask(new_bout, START),
         }
     )
     note = pd.Series("", index=trials.index)
     if labels:
         note[~label.isin(labels)] = "label not among those to decode"
-    note[(note == "") & (offset <= onset)] = "begins together with the next syllable"
+    note[inside] = INSIDE
     counts = label[note == ""].value_counts()
     for name, count in counts[counts < folds].items():
         note[(note == "") & (label == name)] = f"class has {count} trials for {folds} folds"

@@ -113,6 +113,12 @@ def checked(*paths):
     return inputs
 
 
+def given_song(wildcards):
+    """The sound and annotations that a bird is simulated to, where it does not sing its own song."""
+    entry = config["simulated"][wildcards.bird]
+    return ancient([entry[key] for key in ("audio", "annotations") if entry.get(key)])
+
+
 def of_real_bird(path):
     """Like `checked`, for what a bird shares with its surrogates or what they cannot have."""
 

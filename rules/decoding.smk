@@ -149,6 +149,7 @@ rule comparison:
         mem_mb=1000,
     params:
         resamples=lookup("bootstrap", within=config),
+        surrogate=lookup("null_band/surrogate", within=config),
         seed=seed_for("comparison"),
         code=code("comparison"),
     script:

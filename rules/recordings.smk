@@ -3,6 +3,8 @@
 
 
 rule simulate:
+    input:
+        song=given_song,
     output:
         recording="results/recordings/{bird}.nwb",
         truth="results/truth/{bird}.h5",
@@ -71,12 +73,10 @@ rule download:
 
 rule convert:
     input:
-        files=lambda wildcards: ancient(
-            expand(
-                "data/public/{bird}/{file}",
-                bird=wildcards.bird,
-                file=config["public"][wildcards.bird]["files"],
-            )
+        files=lambda wildcards: expand(
+            "data/public/{bird}/{file}",
+            bird=wildcards.bird,
+            file=config["public"][wildcards.bird]["files"],
         ),
     output:
         recording="results/recordings/{bird}.nwb",

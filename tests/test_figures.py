@@ -66,7 +66,7 @@ def make_recording(units=3, audio=None, simulated=True, **changes):
     )
 
 
-def make_table(splits=("random", "blocked"), features=("onset", "rate"), null=True, oracle=True):
+def make_table(splits=("random", "blocked"), features=("onset", "rate"), null=19, oracle=True):
     rows = []
     for split in splits:
         cell = {"split": split, "chance": 0.25, "n_trials": 100, "n_bouts": 12, "bits": 1.0}
@@ -77,6 +77,7 @@ def make_table(splits=("random", "blocked"), features=("onset", "rate"), null=Tr
                 row |= {"balanced_accuracy": score, "low": score - 0.05, "high": score + 0.05}
                 if null:
                     row |= {"null_mean": 0.25, "null_low": 0.2, "null_high": 0.3, "p": 0.05}
+                    row["null_replicates"] = null
                 rows.append(row)
             if oracle:
                 rows.append(
@@ -151,7 +152,7 @@ def test_a_point_stands_only_above_null_and_duration(change, expected):
 
 def test_comparison_draws_every_row_once_and_says_what_it_is():
     table, recording = make_table(), make_recording()
-    figure = draw_comparison(table, recording, "shifted", 19)
+    figure = draw_comparison(table, recording, "shifted")
     check_legible(figure)
     shown = words(figure)
     for expected in (
@@ -189,7 +190,7 @@ def test_comparison_draws_every_row_once_and_says_what_it_is():
 def test_leak_is_random_minus_this_split():
     table = make_table()
     table.loc[(table["split"] == "random") & (table["decoder"] == "svm"), "balanced_accuracy"] = 0.6
-    random, blocked = draw_comparison(table, make_recording(), "shifted", 19).axes
+    random, blocked = draw_comparison(table, make_recording(), "shifted").axes
     assert [t.get_text() for t in blocked.texts].count("+0.10") == 2
     assert "leak" not in [t.get_text() for t in random.texts]
 
@@ -204,7 +205,7 @@ def test_song_order_is_named_where_it_explains_the_scores():
 
 def test_surrogate_is_stamped_and_not_judged():
     bird = make_recording(parent="bird", surrogate="shifted", replicate=1)
-    figure = draw_comparison(make_table(null=False, oracle=False), bird, "shifted", 19)
+    figure = draw_comparison(make_table(null=0, oracle=False), bird, "shifted")
     check_legible(figure)
     shown = words(figure)
     assert "simulated, surrogate: shifted" in shown
@@ -214,9 +215,9 @@ def test_surrogate_is_stamped_and_not_judged():
 
 @pytest.mark.parametrize("split", ["blocked", "mine"])
 def test_one_cell_is_a_narrow_figure(split):
-    table = make_table((split,), ("onset",), oracle=False)
+    table = make_table((split,), ("onset",), null=5, oracle=False)
     table = table[~table["decoder"].isin(["svm", "previous"])]
-    figure = draw_comparison(table, make_recording(), "shifted", 5)
+    figure = draw_comparison(table, make_recording(), "shifted")
     check_legible(figure)
     assert figure.get_figwidth() == pytest.approx(85 / 25.4)
     assert "5 surrogates can show no p below 0.17" in words(figure)
@@ -414,7 +415,7 @@ def save_all(folder):
     trials = make_trials(recording, 0.5, [], 5)
     frame = pd.DataFrame({"truth": list("aaaabb"), "prediction": list("aaabbb")})
     figures = {
-        "comparison": draw_comparison(make_table(("blocked",)), recording, "shifted", 19),
+        "comparison": draw_comparison(make_table(("blocked",)), recording, "shifted"),
         "units": draw_units(recording),
         "syllables": draw_syllables(trials, recording),
         "bout": draw_bout(recording, trials),

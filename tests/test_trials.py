@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from neuro2voc.errors import DataError
 from neuro2voc.recording import Recording, Units
-from neuro2voc.trials import COLUMNS, START, make_trials, used_trials
+from neuro2voc.trials import COLUMNS, INSIDE, START, make_trials, used_trials
 
 
 def bird(start, stop, label, session=None):
@@ -54,19 +54,30 @@ def test_a_new_session_begins_a_bout_without_any_silence():
 
 
 def test_a_syllable_that_runs_into_the_next_one_ends_there_and_only_there():
-    recording = bird([0.0, 1.0, 2.0, 3.0], [0.5, 5.0, 2.5, 3.5], "abab")
+    recording = bird([0.0, 1.0, 2.0, 3.0], [0.5, 2.25, 2.5, 3.5], "abab")
     trials = make_trials(recording, 10.0, [], 2)
     assert trials["onset"].tolist() == [0.0, 1.0, 2.0, 3.0]
     assert trials["offset"].tolist() == [0.5, 2.0, 2.5, 3.5]
     assert trials["used"].all()
 
 
-def test_of_syllables_with_one_onset_only_the_last_is_decoded():
-    trials = make_trials(bird([0.0, 1.0, 1.0, 2.0, 3.0], np.arange(5) + 0.9, "aabba"), 9, [], 2)
-    assert trials["used"].tolist() == [1, 0, 1, 1, 1]
-    assert trials.loc[1, "note"] == "begins together with the next syllable"
-    assert trials.loc[1, "onset"] == trials.loc[1, "offset"] == 1.0
-    assert (used_trials(trials)["offset"] > used_trials(trials)["onset"]).all()
+def test_a_syllable_inside_another_is_set_aside_and_counts_for_nothing():
+    # The third lies inside the second; without it the second and the fourth are neighbours.
+    recording = bird([0.0, 1.0, 1.25, 3.25, 4.0], [0.5, 3.0, 1.5, 3.5, 4.5], "abxba")
+    trials = make_trials(recording, 0.5, [], 2)
+    assert trials["used"].tolist() == [1, 1, 0, 1, 1]
+    assert trials.loc[2, "note"] == INSIDE
+    assert trials["offset"].tolist() == [0.5, 3.0, 1.5, 3.5, 4.5]
+    assert trials["previous"].tolist() == [START, "a", "b", "b", "b"]
+    assert trials["bout"].tolist() == [0, 0, 0, 0, 0]
+
+
+def test_of_syllables_with_one_onset_the_longer_is_decoded():
+    recording = bird([0.0, 1.0, 1.0, 2.0, 3.0], [0.9, 1.3, 1.9, 2.9, 3.9], "acbba")
+    trials = make_trials(recording, 9, [], 2)
+    assert trials["label"].tolist() == list("abcba")
+    assert trials["used"].tolist() == [1, 1, 0, 1, 1]
+    assert trials.loc[2, "note"] == INSIDE
 
 
 def test_labels_that_are_not_decoded_keep_their_rows_and_their_place_in_the_bout():
@@ -82,10 +93,11 @@ def test_classes_with_fewer_trials_than_folds_are_set_aside_and_say_so():
     assert trials["used"].tolist() == [1] * 6 + [0, 0]
     assert trials["note"].tolist()[6:] == ["class has 2 trials for 3 folds"] * 2
     # A trial that cannot be used does not help its class over the bar.
-    start = np.array([0.0, 1.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0])
-    trials = make_trials(bird(start, start + 0.5, "baaabbccc"), 9, [], 3)
-    assert trials["note"].tolist()[1] == "begins together with the next syllable"
-    assert trials["note"].tolist()[2:4] == ["class has 2 trials for 3 folds"] * 2
+    start = np.array([0.0, 1.0, 1.25, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0])
+    stop = start + np.where(start == 1.25, 0.125, 0.5)
+    trials = make_trials(bird(start, stop, "baaabbccc"), 9, [], 3)
+    assert trials["note"].tolist()[2] == INSIDE
+    assert trials["note"].tolist()[1:4:2] == ["class has 2 trials for 3 folds"] * 2
     assert used_trials(trials)["label"].tolist() == list("bbbccc")
 
 
@@ -119,20 +131,31 @@ def test_trials_agree_with_a_walk_through_the_song(rows, gap):
     rows = [(8, 1, label, False) for label in "aabbab"] + rows
     step, duration, label, change = zip(*rows, strict=True)
     onset = np.cumsum(step) / 8
+    # A session begins after all that went before has ended.
+    onset = onset + np.cumsum(change) * 2.0
     session = np.cumsum(change).astype(str)
     recording = bird(onset, onset + np.array(duration) / 8, label, session)
     trials = make_trials(recording, gap / 8, [], 2)
 
-    bout, expected = -1, []
-    for i, begin in enumerate(onset):
-        end = begin + duration[i] / 8
-        end = min(end, onset[i + 1]) if i + 1 < len(onset) else end
-        first = i == 0 or session[i] != session[i - 1] or begin - expected[-1][1] > gap / 8
+    # Outermost syllables in time order, of equal ones the first.
+    songs = sorted(
+        zip(onset, onset + np.array(duration) / 8, label, session, strict=True),
+        key=lambda row: (row[0], -row[1]),
+    )
+    outer = [
+        row for i, row in enumerate(songs) if all(row[1] > earlier[1] for earlier in songs[:i])
+    ]
+    used = trials[trials["note"] != INSIDE]
+    assert used["label"].tolist() == [row[2] for row in outer]
+    bout, last = -1, None
+    for i, (begin, end, name, where) in enumerate(outer):
+        end = min(end, outer[i + 1][0]) if i + 1 < len(outer) else end
+        first = last is None or where != last[1] or begin - last[0] > gap / 8
         bout += first
-        previous = START if first else label[i - 1]
-        expected.append((begin, end, bout, previous, int(end > begin)))
-    columns = ["onset", "offset", "bout", "previous"]
-    assert list(trials[columns].itertuples(index=False, name=None)) == [e[:4] for e in expected]
-    # No class is too small here, so what is not used is what lasts no time.
-    assert trials["used"].tolist() == [e[4] for e in expected]
+        previous = START if first else outer[i - 1][2]
+        row = used.iloc[i]
+        assert (row["onset"], row["offset"], row["previous"]) == (begin, end, previous)
+        assert row["bout"] == used["bout"].iloc[0] + bout
+        last = (end, where)
+        assert name == row["label"]
     assert ((trials["note"] == "") == (trials["used"] == 1)).all()

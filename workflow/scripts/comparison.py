@@ -1,10 +1,9 @@
 import json
 from pathlib import Path
 
-from neuro2voc.figures.comparison import draw_comparison
-
 from neuro2voc.comparison import comparison_table, read_null
 from neuro2voc.decoding import read_predictions
+from neuro2voc.figures.comparison import draw_comparison
 from neuro2voc.files import save_figure, write_csv
 from neuro2voc.jobs import job
 from neuro2voc.recording import Recording
@@ -23,7 +22,5 @@ with job(snakemake.log[0]):
         params.seed,
     )
     recording = Recording.open(files.recording)
-    save_figure(
-        draw_comparison(table, recording.name, recording.simulated), snakemake.output.figure
-    )
+    save_figure(draw_comparison(table, recording, params.surrogate), snakemake.output.figure)
     write_csv(table, snakemake.output.table)

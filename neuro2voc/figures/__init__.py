@@ -1,0 +1,1 @@
+"""Figures: one module per figure, one style; every function returns a matplotlib figure."""
