@@ -148,7 +148,8 @@ def information_bits(confusion: np.ndarray) -> float:
     predicted = int((counts.sum(axis=0) > 0).sum())
     relevant = sum(_relevant_predictions(row, predicted) - 1 for row in counts)
     bias = (relevant - (predicted - 1)) / (2 * n * np.log(2))
-    return float(np.clip(plug_in - bias, 0.0, np.log2(len(counts))))
+    # Rounded, because what rounding leaves of a zero looks like information in a table.
+    return float(np.round(np.clip(plug_in - bias, 0.0, np.log2(len(counts))), 12))
 
 
 def p_value(observed: float, null: Sequence[float]) -> float:
