@@ -160,7 +160,7 @@ def test_unknown_names_in_targets_end_in_a_sentence(tmp_path, target, sentence):
     ("text", "sentence"),
     [
         ("fold: 3", "did you mean 'folds'?"),
-        ("birds: [bird3]", "did you mean 'bird1'?"),
+        ("birds: [bird3]", "did you mean 'bird2'?"),
         ("simulated: {bird1: {tunning: 0}}", "did you mean 'tuning'?"),
         ("simulated: {bird1: {tuning: -1}}", "tuning is -1, but must lie between 0 and 10"),
         ("decoders: [svn]", "did you mean 'svm'?"),
@@ -179,7 +179,7 @@ def test_mistakes_in_the_configuration_end_in_a_sentence(tmp_path, text, sentenc
     ("overlay", "target", "sentence"),
     [
         ("recordings: {mine: {file: mine.txt}}", "recordings/mine.nwb", "cannot be read as HDF5"),
-        ("folds: 40", "splits/tiny/blocked.csv", "bouts hold trials, fewer than 40 folds"),
+        ("folds: 13", "splits/tiny/blocked.csv", "bouts hold trials, fewer than 13 folds"),
         ("labels: [a, z]", "trials/tiny.csv", "labels to decode include z, which never occur"),
         ("folds: 1000", "trials/tiny.csv", "decoding needs two"),
     ],
