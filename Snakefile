@@ -1,3 +1,4 @@
+# neuro2voc: from a recording of a brain and a voice to what one says of the other.
 from snakemake.utils import min_version
 
 min_version("9.0")
@@ -14,6 +15,10 @@ include: "rules/recordings.smk"
 include: "rules/trials.smk"
 include: "rules/decoding.smk"
 include: "rules/figures.smk"
+
+
+onerror:
+    last_words()
 
 
 # Every figure of every bird in `birds`.

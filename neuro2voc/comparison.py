@@ -63,7 +63,7 @@ def null_band(
     recording: Recording,
     trials: pd.DataFrame,
     split: pd.DataFrame,
-    blocked: pd.DataFrame,
+    kept: pd.DataFrame | None,
     kind: str,
     seeds: list[int],
     metrics: list[dict],
@@ -79,7 +79,7 @@ def null_band(
         Of the real bird.
     split : DataFrame
         The folds to decode in.
-    blocked : DataFrame
+    kept : DataFrame, optional
         The folds that 'independent' keeps trials within.
     kind : str
         Of the surrogates.
@@ -107,7 +107,7 @@ def null_band(
     names = sorted({window_of(feature) for _, feature, _ in cells})
     rows = []
     for replicate, number in enumerate(seeds, start=1):
-        bird = surrogate(recording, kind, number, trials, blocked)
+        bird = surrogate(recording, kind, number, trials, kept)
         used = used_trials(make_trials(bird, **trial_settings))
         tensors = {name: make_tensor(bird, used, make_window(name, windows)) for name in names}
         fold, labels = outer_folds(used, split), sorted(used["label"].unique())

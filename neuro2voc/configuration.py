@@ -48,6 +48,7 @@ def check_config(config: dict, schema_path: str | Path, simulator_keys: Iterable
     _check_birds(config)
     _check_labels(config)
     _check_windows(config["windows"])
+    _check_reach(config)
     _check_features(config["features"], config["windows"])
     _check_confusion(config)
 
@@ -322,6 +323,22 @@ def _check_windows(windows: Mapping) -> None:
                 f"{_at((*path, 'bin'))} is {window['bin']} s, of which {width:.10g} s "
                 "(stop - start) is no whole multiple.",
                 f"a divisor of the width, for example {width / max(bins, 1):.10g}",
+            )
+
+
+def _check_reach(config: Mapping) -> None:
+    """Refuse windows with which trials of different blocks would share spikes."""
+    entries = [config[source][bird] for source in SOURCES for bird in config[source]]
+    silence = min([config["bout_gap"], *(e["bout_gap"] for e in entries if "bout_gap" in e)])
+    apart = max(silence, config["guard"])
+    for name, window in config["windows"].items():
+        reach = max(window["stop"], 0) + max(-window["start"], 0)
+        if reach > apart + 1e-9:
+            raise _wrong(
+                f"{_at(('windows', name))} reaches over {reach:g} s, but guard and bout_gap keep "
+                f"trials of different blocks only {apart:g} s apart, so that they would share "
+                "spikes.",
+                f"a narrower window, or a guard of at least {reach:g} s",
             )
 
 

@@ -70,8 +70,8 @@ def interval_over_bouts(
     """Percentile bootstrap interval of the balanced accuracy that resamples whole bouts.
 
     A class that drops out of a resample is left out of that resample's mean. With fewer than some
-    ten bouts the interval is too narrow, as all percentile intervals are (Efron & Tibshirani 1993,
-    An Introduction to the Bootstrap, chapter 13).
+    twenty bouts the interval is too narrow, as all percentile intervals are (Efron & Tibshirani
+    1993, An Introduction to the Bootstrap, chapter 13).
 
     Parameters
     ----------

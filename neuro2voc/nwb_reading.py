@@ -20,6 +20,7 @@ from neuro2voc.recording import Audio, Recording, Units
 
 log = logging.getLogger(__name__)
 
+COVERED = 0.9  # of a session, from its first to its last spike; less is worth a warning
 SOUND = re.compile("voc|mic|audio|song|sound", re.IGNORECASE)
 
 
@@ -34,8 +35,9 @@ def read_recording(path: Path, intervals: str, label_column: str) -> Recording:
         audio = _read_audio(file, path)
         simulated = "simulated" in strings(file.get("general/keywords"))
     if sessions is None:
-        sessions = _default_sessions(units, syllables, audio, path)
+        sessions = _default_sessions(units, syllables, path)
     syllables = _assign_sessions(syllables, sessions, path)
+    _check_coverage(units, sessions, path)
     return Recording(path.stem, units, syllables, sessions, audio, simulated)
 
 
@@ -169,6 +171,7 @@ def _read_units(file: h5py.File, path: Path) -> Units:
     observed = None
     if "obs_intervals_index" in group:
         observed = tuple(np.asarray(o, float) for o in _ragged(group, "obs_intervals", path))
+        spike_times = _observed_only(spike_times, observed, path)
     step = float(group["spike_times"].attrs.get("resolution", 0))  # -1 where unknown
     known = {"resolution": step} if step > 0 else {}
     return Units(spike_times, _describe_units(table, file), observed, **known)
@@ -185,6 +188,11 @@ def _clean_spikes(trains: list[np.ndarray], ids: pd.Index, path: Path) -> tuple[
             raise DataError(
                 f"Unit {unit} of {path} has spike times that are no numbers; remove them."
             )
+        if len(train) and train.min() < 0:
+            raise DataError(
+                f"Unit {unit} of {path} has a spike at {train.min():g} s, before time 0; move the "
+                "clock of the whole file (spikes, syllables, sound) so that it begins at 0."
+            )
         if np.any(np.diff(train) <= 0):
             n = len(train)
             train = np.unique(train)
@@ -193,6 +201,19 @@ def _clean_spikes(trains: list[np.ndarray], ids: pd.Index, path: Path) -> tuple[
     if duplicates:
         log.warning("%s: dropped %d spikes that were there twice in one unit", path, duplicates)
     return tuple(cleaned)
+
+
+def _observed_only(
+    trains: tuple[np.ndarray, ...], observed: tuple[np.ndarray, ...], path: Path
+) -> tuple[np.ndarray, ...]:
+    """Drop spikes outside the intervals in which their unit was observed."""
+    kept = []
+    for times, intervals in zip(trains, observed, strict=True):
+        row = np.searchsorted(intervals[:, 0], times, side="right")
+        kept.append(times[times <= np.r_[-np.inf, intervals[:, 1]][row]])
+    if dropped := sum(map(len, trains)) - sum(map(len, kept)):
+        log.warning("%s: dropped %d spikes outside their unit's obs_intervals", path, dropped)
+    return tuple(kept)
 
 
 def _describe_units(table: pd.DataFrame, file: h5py.File) -> pd.DataFrame:
@@ -227,12 +248,12 @@ def _read_intervals(file: h5py.File, path: Path, name: str, columns: list[str]) 
     frame = pd.DataFrame({c: _values(group, c) for c in ("start_time", "stop_time")}, dtype=float)
     for column in columns:
         frame[column] = pd.Series(strings(group[column]), dtype=str)
-    bad = np.flatnonzero(~(frame["stop_time"] > frame["start_time"]))
+    bad = np.flatnonzero(~(frame["stop_time"] >= frame["start_time"]))
     if len(bad):
         start, stop = frame.loc[bad[0], ["start_time", "stop_time"]]
         raise DataError(
             f"In {path} row {bad[0]} of the table '{name}' lasts from {start:g} to {stop:g} s "
-            f"({len(bad)} such rows); correct or remove intervals that do not end after they begin."
+            f"({len(bad)} such rows); correct or remove intervals that end before they begin."
         )
     return frame.sort_values("start_time", kind="stable", ignore_index=True)
 
@@ -278,17 +299,19 @@ def _read_sessions(file: h5py.File, path: Path) -> pd.DataFrame | None:
     return frame[["session", "start_time", "stop_time"]]
 
 
-def _default_sessions(
-    units: Units, syllables: pd.DataFrame, audio: Audio | None, path: Path
-) -> pd.DataFrame:
-    """Return one session over everything, or those the syllables name, parted between them."""
-    spikes = [t for t in units.spike_times if len(t)]
-    sound = [audio] if audio else []
-    starts = [0.0, syllables["start_time"].min(), *(t[0] for t in spikes)]
-    stops = [syllables["stop_time"].max(), *(t[-1] for t in spikes)]
-    start = min(starts + [a.start_time for a in sound])
+def _default_sessions(units: Units, syllables: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """Return one session, or those the syllables name, parted between them.
+
+    It lasts as long as units were observed, or else from the first spike to the last, and holds all
+    syllables. Sound may last longer: time without a chance of spikes would dilute surrogates.
+    """
+    if units.observed is None:
+        times = [t for t in units.spike_times if len(t)]
+    else:
+        times = [o.ravel() for o in units.observed if len(o)]
+    start = min(syllables["start_time"].min(), *(t.min() for t in times))
     # The next number up: intervals are half-open, and the last spike belongs to the session.
-    stop = np.nextafter(max(stops + [a.stop_time for a in sound]), np.inf)
+    stop = np.nextafter(max(syllables["stop_time"].max(), *(t.max() for t in times)), np.inf)
     if "session" not in syllables:
         return pd.DataFrame({"session": ["session1"], "start_time": [start], "stop_time": [stop]})
     by_session = syllables.groupby("session", sort=False)
@@ -302,6 +325,23 @@ def _default_sessions(
     return pd.DataFrame(
         {"session": spans.index, "start_time": [start, *between], "stop_time": [*between, stop]}
     )
+
+
+def _check_coverage(units: Units, sessions: pd.DataFrame, path: Path) -> None:
+    """Warn of sessions that last much longer than their spikes."""
+    times = np.concatenate(units.spike_times)
+    for session in sessions.itertuples():
+        inside = times[(times >= session.start_time) & (times < session.stop_time)]
+        length = session.stop_time - session.start_time
+        if len(inside) == 0 or np.ptp(inside) < COVERED * length:
+            log.warning(
+                "%s: spikes cover only %.0f of the %.0f s of session %s; correct its times, or "
+                "shifted and Poisson surrogates have fewer spikes in song than the bird",
+                path,
+                np.ptp(inside) if len(inside) else 0,
+                length,
+                session.session,
+            )
 
 
 def _assign_sessions(syllables: pd.DataFrame, sessions: pd.DataFrame, path: Path) -> pd.DataFrame:
@@ -333,6 +373,8 @@ def _read_audio(file: h5py.File, path: Path) -> Audio | None:
                 f"The sound of {path} lies in another file that is not where the link says "
                 f"({series.get('data', getlink=True).filename}); put it back or link it anew."
             )
+        if sound and "timestamps" in series:
+            log.warning("%s: the sound '%s' has timestamps and no rate; it is not read", path, name)
         if sound and "rate" in series.get("starting_time", series).attrs:
             found.append((kind != "AcousticWaveformSeries", name))
     if not found:

@@ -2,15 +2,11 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from neuro2voc.errors import DataError
-
-if TYPE_CHECKING:  # pynwb takes a second to import, and only writers need it
-    pass
 
 
 @dataclass(frozen=True, eq=False)

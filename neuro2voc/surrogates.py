@@ -14,7 +14,7 @@ import pandas as pd
 from neuro2voc.errors import DataError, nearest
 from neuro2voc.recording import Recording, Units
 from neuro2voc.splits import folds_of
-from neuro2voc.trials import INSIDE
+from neuro2voc.trials import in_order, sung, used_trials
 
 CHANGED = {
     "shuffled": "syllables",
@@ -42,8 +42,10 @@ def surrogate(
         No surrogate itself.
     kind : {'shuffled', 'shifted', 'poisson', 'independent'}
     seed : int
-    trials, split : DataFrame, optional
-        Trials and blocked folds, needed by 'independent': trials move within folds only.
+    trials : DataFrame, optional
+        Needed by 'independent'; with it 'shuffled' permutes decoded syllables only.
+    split : DataFrame, optional
+        The folds that 'independent' keeps trials within.
 
     Raises
     ------
@@ -56,17 +58,22 @@ def surrogate(
         raise DataError(f"{recording.name} is a surrogate; surrogates of surrogates are not made.")
     rng = np.random.default_rng(seed)
     if kind == "shuffled":
-        return recording.with_syllables(_shuffled(recording.syllables, rng))
+        return recording.with_syllables(_shuffled(recording.syllables, trials, rng))
     if kind == "independent":
         return recording.with_units(_independent(recording, trials, split, rng))
     move = _shifted(recording, rng) if kind == "shifted" else _poisson(rng)
     return recording.with_units(_moved(recording, move))
 
 
-def _shuffled(syllables: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+def _shuffled(
+    syllables: pd.DataFrame, trials: pd.DataFrame | None, rng: np.random.Generator
+) -> pd.DataFrame:
+    """Permute the labels of what is decoded, or of everything where no trials are given."""
+    syllables = in_order(syllables)
     label = syllables["label"].to_numpy(dtype=object).copy()
-    for rows in syllables.groupby("session", sort=False).indices.values():
-        label[rows] = rng.permutation(label[rows])
+    moving = syllables if trials is None else syllables.loc[used_trials(trials)["trial"]]
+    for index in moving.groupby("session", sort=False).groups.values():
+        label[index] = rng.permutation(label[index])
     return syllables.assign(label=label)
 
 
@@ -76,34 +83,59 @@ def _moved(recording: Recording, move: Callable[[np.ndarray, float, int], np.nda
     ``move(times, length, session)`` takes spike times and the length of the session on that clock.
     """
     units = recording.units
-    bounds = recording.sessions[["start_time", "stop_time"]].to_numpy()
     trains = []
     for unit, times in enumerate(units.spike_times):
-        observed = bounds if units.observed is None else units.observed[unit]
         parts = []
-        for session, (start, stop) in enumerate(bounds):
-            pieces = np.clip(observed, start, stop)
-            pieces = pieces[pieces[:, 1] > pieces[:, 0]]
+        for session, pieces in enumerate(_pieces(recording, unit)):
             if not len(pieces):
                 continue
             clock = np.r_[0, np.cumsum(pieces[:, 1] - pieces[:, 0])]
             row = np.searchsorted(pieces[:, 0], times, side="right") - 1
             inside = (row >= 0) & (times < pieces[np.maximum(row, 0), 1])
             row, within = row[inside], times[inside]
-            local = clock[row] + within - pieces[row, 0]
-            local = move(local, clock[-1], session)
+            local = move(clock[row] + within - pieces[row, 0], clock[-1], session)
             row = np.clip(np.searchsorted(clock, local, side="right") - 1, 0, len(pieces) - 1)
             parts.append(pieces[row, 0] + local - clock[row])
         trains.append(np.unique(np.concatenate(parts)) if parts else times[:0])
     return replace(units, spike_times=tuple(trains))
 
 
+def _pieces(recording: Recording, unit: int) -> list[np.ndarray]:
+    """Intervals (k, 2) in s in which a unit was observed, for each session."""
+    bounds = recording.sessions[["start_time", "stop_time"]].to_numpy()
+    observed = bounds if recording.units.observed is None else recording.units.observed[unit]
+    pieces = [np.clip(observed, start, stop) for start, stop in bounds]
+    return [piece[piece[:, 1] > piece[:, 0]] for piece in pieces]
+
+
 def _shifted(recording: Recording, rng: np.random.Generator) -> Callable:
-    """One random lag per session, the same for all units: what they share among them stays."""
-    length = (recording.sessions["stop_time"] - recording.sessions["start_time"]).to_numpy()
-    least = np.minimum(LEAST_SHIFT, length / 10)
-    part = rng.uniform(least / length, 1 - least / length)
-    return lambda times, observed, session: (times + part[session] * observed) % observed
+    """One random lag in s per session, the same for all units: what they share among them stays.
+
+    On the observed time of every unit it is at least LEAST_SHIFT, or a tenth if that is less; where
+    units differ so much that no lag is, it is the one that comes closest.
+    """
+    lengths = [
+        [np.sum(pieces[:, 1] - pieces[:, 0]) for pieces in _pieces(recording, unit)]
+        for unit in range(1 if recording.units.observed is None else len(recording.units))
+    ]
+    lags = [
+        _draw_lag(np.unique([n for n in column if n > 0]), rng)
+        for column in zip(*lengths, strict=True)
+    ]
+    return lambda times, observed, session: (times + lags[session]) % observed
+
+
+def _draw_lag(lengths: np.ndarray, rng: np.random.Generator) -> float:
+    """Draw a lag that is long enough, in a circle, on clocks of all these lengths."""
+    if not len(lengths):
+        return 0.0
+    least = np.minimum(LEAST_SHIFT, lengths / 10)
+    if len(lengths) == 1:
+        return rng.uniform(least[0], lengths[0] - least[0])
+    lags = rng.uniform(0, lengths[-1], 10_000)
+    around = lags[:, None] % lengths
+    enough = (np.minimum(around, lengths - around) / least).min(axis=1)
+    return lags[np.argmax(enough >= 1) if (enough >= 1).any() else np.argmax(enough)]
 
 
 def _poisson(rng: np.random.Generator) -> Callable:
@@ -125,7 +157,7 @@ def _independent(
     """
     if trials is None or split is None:
         raise DataError("the surrogate 'independent' needs trials and folds.")
-    trials = trials[trials["note"] != INSIDE]
+    trials = sung(trials)
     knots = _segments(trials)
     group = _groups(trials, split)
     trains = []

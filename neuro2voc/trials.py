@@ -19,6 +19,7 @@ COLUMNS = {
     "note": str,
 }
 INSIDE = "lies inside another syllable"
+EMPTY = "lasts no time"
 START = "start"  # stands for the predecessor of a bout's first syllable
 
 
@@ -27,10 +28,10 @@ def make_trials(
 ) -> pd.DataFrame:
     """Make the trial table of a recording.
 
-    A syllable that lies inside another is set aside, and counts for nothing; of the others, one
-    that runs into the next ends where the next begins. A silence longer than `bout_gap`, or a new
-    session, begins a new bout. Nothing is left out silently: every syllable keeps its row, and one
-    that is not decoded says why in `note`.
+    A syllable that lies inside another, or lasts no time, is set aside and counts for nothing; of
+    the others, one that runs into the next ends where the next begins. A silence longer than
+    `bout_gap`, or a new session, begins a new bout. Nothing is left out silently: every syllable
+    keeps its row, and one that is not decoded says why in `note`.
 
     Parameters
     ----------
@@ -53,17 +54,19 @@ def make_trials(
     DataError
         A label asked for does not occur, or fewer than two classes are left.
     """
-    syllables = recording.syllables.sort_values(
-        ["start_time", "stop_time"], ascending=[True, False], kind="stable", ignore_index=True
-    )
+    syllables = in_order(recording.syllables)
     onset, stop = syllables["start_time"].to_numpy(), syllables["stop_time"].to_numpy()
     label = syllables["label"].astype(str)
     session = syllables["session"].astype(str)
-    inside = stop <= np.r_[-np.inf, np.maximum.accumulate(stop)[:-1]]
-    outer = np.flatnonzero(~inside)
+    aside = pd.Series("", index=syllables.index)
+    aside[stop <= np.r_[-np.inf, np.maximum.accumulate(stop)[:-1]]] = INSIDE
+    aside[stop <= onset] = EMPTY
+    outer = np.flatnonzero(aside == "")
+    if not len(outer):
+        raise DataError(f"{recording.name}: no syllable lasts any time; correct their stop times.")
     offset = stop.copy()
     offset[outer] = np.minimum(stop[outer], np.r_[onset[outer[1:]], np.inf])
-    known = sorted(label.unique())
+    known = sorted(set(label) - {""})
     if missing := [name for name in labels if name not in known]:
         raise DataError(
             f"{recording.name}: labels to decode include {', '.join(missing)}, which never occur; "
@@ -81,13 +84,14 @@ def make_trials(
             "onset": onset,
             "offset": offset,
             "label": label,
-            "previous": label.mask(inside).ffill().shift().mask(new_bout, START),
+            "previous": label.where(aside == "").ffill().shift().mask(new_bout, START),
         }
     )
     note = pd.Series("", index=trials.index)
     if labels:
         note[~label.isin(labels)] = "label not among those to decode"
-    note[inside] = INSIDE
+    note[label == ""] = "has no label"
+    note = note.where(aside == "", aside)
     counts = label[note == ""].value_counts()
     for name, count in counts[counts < folds].items():
         note[(note == "") & (label == name)] = f"class has {count} trials for {folds} folds"
@@ -95,12 +99,25 @@ def make_trials(
     trials["note"] = note
     classes = sorted(label[note == ""].unique())
     if len(classes) < 2:
+        left = f"only {classes[0]} is" if classes else "none are"
         raise DataError(
-            f"{recording.name}: {len(classes)} class with at least {folds} trials is left"
-            f"{f' ({classes[0]})' if classes else ''}, and decoding needs two; lower `folds` or "
-            f"name more `labels` (the recording has: {', '.join(known)})."
+            f"{recording.name}: of the classes with at least {folds} trials {left} left, and "
+            f"decoding needs two; lower `folds` or name more `labels` (the recording has: "
+            f"{', '.join(known)})."
         )
     return trials
+
+
+def in_order(syllables: pd.DataFrame) -> pd.DataFrame:
+    """Return syllables in the order in which trials are numbered: by onset, the longer first."""
+    return syllables.sort_values(
+        ["start_time", "stop_time"], ascending=[True, False], kind="stable", ignore_index=True
+    )
+
+
+def sung(trials: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows that stand for a sound of their own, decoded or not."""
+    return trials[~trials["note"].isin([INSIDE, EMPTY])]
 
 
 def read_trials(path: str) -> pd.DataFrame:

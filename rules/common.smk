@@ -1,7 +1,10 @@
 # Names, settings and seeds for all rules. Targets that name something unknown end here, in a sentence.
 
 import sys
+import time
+from pathlib import Path
 
+STARTED = time.time()
 sys.path.insert(0, str(workflow.basedir))
 
 from neuro2voc import configuration
@@ -18,6 +21,15 @@ def stop(sentence):
     raise SystemExit(f"neuro2voc: {sentence}")
 
 
+def last_words():
+    """Repeat at the end what the logs of failed jobs say, since Snakemake's own words bury it."""
+    for log_file in sorted(Path("logs").rglob("*.log")):
+        if log_file.stat().st_mtime >= STARTED:
+            for line in log_file.read_text(errors="replace").splitlines():
+                if line.startswith("ERROR "):
+                    print(f"neuro2voc: {line[6:]} ({log_file})", file=sys.stderr)
+
+
 def or_stop(function, *arguments):
     try:
         return function(*arguments)
@@ -32,7 +44,7 @@ or_stop(
     SETTING_NAMES,
 )
 for name, entry in config["simulated"].items():
-    or_stop(bird_settings, entry)
+    or_stop(bird_settings, entry, name)
 
 
 def only(names):
@@ -83,9 +95,8 @@ def seed_for(rule_name):
 
 def check(kind, name, known):
     if name not in known:
-        stop(
-            f"no {kind} called '{name}'{nearest(name, known)} There are: {', '.join(known)}."
-        )
+        hint = nearest(name, known) or "."
+        stop(f"no {kind} called '{name}'{hint} There are: {', '.join(known)}.")
 
 
 def check_target(wildcards):
@@ -101,16 +112,49 @@ def check_target(wildcards):
         check("feature", wildcards.feature, config["features"])
 
 
-def checked(*paths):
-    """An input function that checks the target and fills in its wildcards."""
+def checked(path):
+    """An input function that checks the target and fills in its wildcards and the bird's parent."""
 
     def inputs(wildcards):
         check_target(wildcards)
-        return [
-            path.format(parent=parent(wildcards.bird), **wildcards) for path in paths
-        ]
+        return path.format(parent=parent(wildcards.bird), **wildcards)
 
     return inputs
+
+
+def own_recording(wildcards):
+    """The NWB file of a bird under `recordings`; raw data, so its date reruns nothing."""
+    path = config["recordings"][wildcards.bird]["file"]
+    if not Path(path).exists():
+        stop(
+            f"{path}, the file of {wildcards.bird} under `recordings`, does not exist; correct it."
+        )
+    return ancient(path)
+
+
+def folds_for_surrogate(wildcards):
+    """The folds that 'independent' keeps trials within, blocked ones where the bird has them."""
+    name, kind, _ = or_stop(configuration.parse_bird, wildcards.bird)
+    if (kind or config["null_band"]["surrogate"]) != "independent":
+        return []
+    splits = of_bird("splits")(wildcards)
+    split = "blocked" if "blocked" in splits else splits[0]
+    return f"results/splits/{name}/{split}.csv"
+
+
+def seeds_of_null(wildcards):
+    """The seeds of the surrogates of a null band: those of the single surrogate birds."""
+    kind = config["null_band"]["surrogate"]
+    return [
+        configuration.derive_seed(
+            config["seed"], "surrogate", f"{wildcards.bird}~{kind}~{number}"
+        )
+        for number in range(1, of_bird("replicates")(wildcards) + 1)
+    ]
+
+
+def trial_settings(wildcards):
+    return {key: of_bird(key)(wildcards) for key in ("bout_gap", "labels", "folds")}
 
 
 def given_song(wildcards):

@@ -86,7 +86,7 @@ rule null_band:
         recording=of_real_bird("results/recordings/{bird}.nwb"),
         trials="results/trials/{bird}.csv",
         split="results/splits/{bird}/{split}.csv",
-        blocked="results/splits/{bird}/blocked.csv",
+        kept=folds_for_surrogate,
         metrics=expand(
             "results/decoding/{{bird}}/{{split}}/{decoder}/metrics.json",
             decoder=config["decoders"],
@@ -103,20 +103,9 @@ rule null_band:
         mem_mb=4000,
     params:
         kind=lookup("null_band/surrogate", within=config),
-        seeds=lambda wildcards: [
-            configuration.derive_seed(
-                config["seed"],
-                "surrogate",
-                "~".join(
-                    [wildcards.bird, config["null_band"]["surrogate"], str(number)]
-                ),
-            )
-            for number in range(1, of_bird("replicates")(wildcards) + 1)
-        ],
+        seeds=seeds_of_null,
         windows=lookup("windows", within=config),
-        trials=lambda wildcards: {
-            key: of_bird(key)(wildcards) for key in ("bout_gap", "labels", "folds")
-        },
+        trials=trial_settings,
         seed=seed_for("null_band"),
         code=code("null_band"),
     script:

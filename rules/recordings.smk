@@ -26,9 +26,7 @@ rule simulate:
 
 rule import_recording:
     input:
-        recording=ancient(
-            lambda wildcards: config["recordings"][wildcards.bird]["file"]
-        ),
+        recording=own_recording,
     output:
         recording="results/recordings/{bird}.nwb",
     log:
@@ -99,13 +97,9 @@ rule convert:
 # other rule knows end here too, in a sentence.
 rule surrogate:
     input:
-        recording=lambda wildcards: checked("results/recordings/{parent}.nwb")(
-            wildcards
-        ),
-        trials=lambda wildcards: checked("results/trials/{parent}.csv")(wildcards),
-        split=lambda wildcards: checked("results/splits/{parent}/blocked.csv")(
-            wildcards
-        ),
+        recording=checked("results/recordings/{parent}.nwb"),
+        trials=checked("results/trials/{parent}.csv"),
+        split=folds_for_surrogate,
     output:
         recording="results/recordings/{bird}.nwb",
     log:

@@ -13,9 +13,7 @@ rule trials:
     resources:
         mem_mb=1000,
     params:
-        bout_gap=of_bird("bout_gap"),
-        labels=of_bird("labels"),
-        folds=lookup("folds", within=config),
+        settings=trial_settings,
         code=code("trials"),
     script:
         "../workflow/scripts/trials.py"

@@ -33,7 +33,7 @@ def config():
         "recordings": {"mine": {"file": "/data/mine.nwb", "labels": ["a", "b"], "bout_gap": 1}},
         "public": {
             "known": {
-                "converter": "known",
+                "converter": "leblois2019",
                 "licence": "CC0",
                 "citation": "Somebody, 2019",
                 "files": {"a.txt": FILE},
@@ -288,3 +288,13 @@ def test_importing_the_module_is_cheap():
     )
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert (run.stdout.strip(), run.returncode) == ("", 0)
+
+
+def test_a_window_that_reaches_beyond_the_guard_is_refused(config):
+    config["guard"], config["bout_gap"] = 0.4, 0.3
+    config["windows"]["onset"] |= {"start": -0.3, "stop": 0.1, "bin": 0.1}
+    check_config(config, SCHEMA)
+    config["windows"]["onset"]["stop"] = 0.2
+    text = message(config)
+    assert "windows.onset reaches over 0.5 s" in text and "only 0.4 s apart" in text
+    assert "a guard of at least 0.5 s" in text

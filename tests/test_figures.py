@@ -142,11 +142,14 @@ def points(axes, marker="o"):
         ({"feature": "rate"}, "stands"),
         ({"feature": "rate", "low": 0.6}, "duration"),
         ({"feature": "count", "low": 0.55}, "duration"),
+        ({"previous": 0.7}, "order"),
+        ({"feature": "rate", "previous": 0.7}, "order"),
         ({"p": np.nan}, "unjudged"),
     ],
 )
 def test_a_point_stands_only_above_null_and_duration(change, expected):
     row = {"feature": "onset", "p": 0.05, "low": 0.65, "null_high": 0.3, "duration": 0.6}
+    row["previous"] = 0.5
     assert verdict(pd.Series(row | change)) == expected
 
 
@@ -157,7 +160,8 @@ def test_comparison_draws_every_row_once_and_says_what_it_is():
     shown = words(figure)
     for expected in (
         "simulated",
-        "blocked: 3 of 4 decodings stand, 1 may be duration alone.",
+        "blocked: 2 of 4 decodings stand, 1 may be duration alone, "
+        "1 may be the song's order alone.",
         "19 shifted surrogates",
         "100 trials, 12 bouts",
         "chance 0.25",
@@ -197,10 +201,11 @@ def test_leak_is_random_minus_this_split():
 
 def test_song_order_is_named_where_it_explains_the_scores():
     table = make_table(features=("onset",))
-    assert "previous syllable alone" in words(draw_comparison(table, make_recording(), "shifted"))
+    shown = words(draw_comparison(table, make_recording(), "shifted"))
+    assert "blocked: 1 of 2 decodings stands, 1 may be the song's order alone." in shown
     table["previous"] = 0.3
     shown = words(draw_comparison(table, make_recording(), "shifted"))
-    assert "previous syllable alone" not in shown
+    assert "blocked: 2 of 2 decodings stand." in shown
 
 
 def test_surrogate_is_stamped_and_not_judged():

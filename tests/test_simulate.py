@@ -391,11 +391,15 @@ def test_a_song_that_is_missing_or_no_16_bit_sound_ends_in_a_sentence(given_song
 @pytest.mark.parametrize(
     ("wrong", "sentence"),
     [
-        ({"syllable_types": 2}, "syllable_types is 2, but must lie between 3 and 12"),
-        ({"stereotypy": 1.1}, "stereotypy is 1.1, but must lie between 0 and 1"),
+        ({"syllable_types": 2}, "syllable_types is 2, but must be a whole number between 3 and 12"),
+        ({"stereotypy": 1.1}, "stereotypy is 1.1, but must be a number between 0 and 1"),
         ({"units": "many"}, "units is 'many'"),
         ({"drift": float("nan")}, "drift is nan"),
         ({"pairs": -1}, "pairs is -1"),
+        ({"stereotypy": None}, "stereotypy is None, but must be a number between 0 and 1"),
+        ({"sessions": 2.5}, "sessions is 2.5, but must be a whole number"),
+        ({"tuning": True}, "tuning is True"),
+        ({"audio": 3}, "audio is 3, but must be the path of a file"),
         ({"pitch_sd": -0.1}, "pitch_sd is -0.1"),
         ({"loudness_sd": -1.0}, "loudness_sd is -1.0"),
         ({"shortest": 0.3}, "longest is below shortest; exchange them"),
@@ -404,10 +408,10 @@ def test_a_song_that_is_missing_or_no_16_bit_sound_ends_in_a_sentence(given_song
     ],
 )
 def test_settings_out_of_their_limits_are_refused_in_a_sentence(wrong, sentence):
-    with pytest.raises(DataError, match=f"^simulated bird: {sentence}"):
-        bird_settings(wrong)
+    with pytest.raises(DataError, match=f"simulated.bird: {sentence}"):
+        bird_settings(wrong, "bird")
 
 
 def test_what_a_bird_does_not_state_is_the_default_and_other_keys_are_left_out():
-    assert bird_settings({"units": 32, "labels": ["a"]}) == Settings(units=32)
+    assert bird_settings({"units": 32, "labels": ["a"]}, "bird") == Settings(units=32)
     assert INTRODUCTORY not in draw_repertoire(SMALL, np.random.default_rng(0)).labels[1:]

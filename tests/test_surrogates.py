@@ -76,6 +76,22 @@ def test_shuffled_permutes_labels_within_sessions_and_changes_nothing_else():
     assert (surrogate(recording, "shuffled", 2).syllables["label"] != new["label"]).any()
 
 
+def test_shuffled_leaves_alone_what_is_not_decoded():
+    syllables = pd.DataFrame(
+        {
+            "start_time": np.arange(40.0),
+            "stop_time": np.arange(40.0) + 0.5,
+            "label": list("abxx" * 10),
+            "session": "s0",
+        }
+    )
+    recording = bird([regular(5)], syllables=syllables)
+    trials = make_trials(recording, 0.6, ["a", "b"], 2)
+    new = surrogate(recording, "shuffled", 1, trials).syllables["label"]
+    assert ((new == "x") == (syllables["label"] == "x")).all()
+    assert (new != syllables["label"]).any()
+
+
 # Shifted
 
 
@@ -126,6 +142,26 @@ def test_lags_are_uniform_differ_between_replicates_and_follow_their_seed(marked
     assert abs(np.corrcoef(lags.T)[0, 1]) < norm.ppf(0.995) / np.sqrt(200)
     again = lags_of(marked, surrogate(marked, "shifted", 7))
     np.testing.assert_array_equal(again, lags[7])
+
+
+@settings(derandomize=True, max_examples=60, deadline=None)
+@given(seed=st.integers(0, 2**60), stop=st.floats(40, 290))
+def test_units_observed_for_different_times_are_all_shifted_far_enough(seed, stop):
+    """On each unit's own clock; units observed alike still move alike."""
+    trains = [np.linspace(5, stop - 1, 50), np.linspace(5, stop - 1, 50), np.linspace(1, 299, 99)]
+    recording = bird(trains)
+    part, whole = np.array([[0.0, stop]]), np.array([[0.0, 300.0]])
+    units = replace(recording.units, observed=(part, part, whole))
+    moved = surrogate(recording.with_units(units), "shifted", seed).units.spike_times
+    np.testing.assert_array_equal(moved[0], moved[1])
+    for old, new, length in zip(trains, moved, (stop, stop, 300.0), strict=True):
+        assert len(new) == len(old) and new.min() >= 0 and new.max() < length
+        lags = [lag for lag in (new - old[0]) % length if _same(old, new, lag, length)]
+        assert lags and min(lags[0], length - lags[0]) >= min(10, length / 10) - 1e-6
+
+
+def _same(old, new, lag, length):
+    return np.allclose(np.sort((old + lag) % length), new, atol=1e-6)
 
 
 # Poisson

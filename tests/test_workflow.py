@@ -5,11 +5,14 @@ import os
 import re
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from pynwb import NWBHDF5IO, NWBFile
+from pynwb.epoch import TimeIntervals
 
 from neuro2voc.binning import make_tensor, make_window
 from neuro2voc.comparison import read_null
@@ -19,6 +22,8 @@ from neuro2voc.evaluation import balanced_accuracy, confusion
 from neuro2voc.features import feature_matrix
 from neuro2voc.files import sha256_of
 from neuro2voc.recording import Recording
+from neuro2voc.sources.settings import Settings
+from neuro2voc.sources.simulate import simulate
 from neuro2voc.splits import read_split
 from neuro2voc.trials import read_trials, used_trials
 
@@ -162,7 +167,7 @@ def test_unknown_names_in_targets_end_in_a_sentence(tmp_path, target, sentence):
         ("fold: 3", "did you mean 'folds'?"),
         ("birds: [bird3]", "did you mean 'bird2'?"),
         ("simulated: {bird1: {tunning: 0}}", "did you mean 'tuning'?"),
-        ("simulated: {bird1: {tuning: -1}}", "tuning is -1, but must lie between 0 and 10"),
+        ("simulated: {bird1: {tuning: -1}}", "tuning is -1, but must be a number between 0 and 10"),
         ("decoders: [svn]", "did you mean 'svm'?"),
         ("features: [onse]", "did you mean 'onset'?"),
     ],
@@ -179,6 +184,7 @@ def test_mistakes_in_the_configuration_end_in_a_sentence(tmp_path, text, sentenc
     ("overlay", "target", "sentence"),
     [
         ("recordings: {mine: {file: mine.txt}}", "recordings/mine.nwb", "cannot be read as HDF5"),
+        ("recordings: {mine: {file: no.nwb}}", "recordings/mine.nwb", "no.nwb, the file of mine"),
         ("folds: 13", "splits/tiny/blocked.csv", "bouts hold trials, fewer than 13 folds"),
         ("labels: [a, z]", "trials/tiny.csv", "labels to decode include z, which never occur"),
         ("folds: 1000", "trials/tiny.csv", "decoding needs two"),
@@ -195,6 +201,8 @@ def test_a_job_that_fails_says_why_and_leaves_nothing(tmp_path, overlay, target,
     )
     assert run.returncode == 1
     assert sentence in run.stderr
+    # Whatever Snakemake says of the failed job, the sentence stands once more near the end.
+    assert sentence in "\n".join(run.stderr.strip().splitlines()[-4:])
     assert "Traceback" not in run.stdout + run.stderr
     path = tmp_path / "results" / target
     assert not path.exists()
@@ -223,6 +231,41 @@ def test_a_public_bird_is_decoded_beyond_what_shifted_spikes_allow(tmp_path, sha
     assert random["p"] == pytest.approx(1 / 100)
     assert {"blocked", "random"} == set(cells.index)
     assert cells["previous"].notna().all()
+
+
+def test_an_ordinary_recording_runs_with_the_lines_of_the_readme(tmp_path):
+    """One session, no sound, labels that are numbers, a path with a space."""
+    settings = Settings(syllable_types=3, units=6, pairs=0, sessions=1, bouts=8)
+    recording, _, _ = simulate("mybird", settings, 1)
+    file = tmp_path / "my data" / "mybird.nwb"
+    file.parent.mkdir()
+    with NWBHDF5IO(str(file), "w") as io:
+        nwb = NWBFile("one day", "mybird", datetime(2026, 5, 4, tzinfo=UTC))
+        for times in recording.units.spike_times:
+            nwb.add_unit(spike_times=times)
+        table = TimeIntervals(name="syllables", description="what was sung")
+        table.add_column("label", "a number")
+        for row in recording.syllables.itertuples():
+            table.add_row(
+                start_time=row.start_time, stop_time=row.stop_time, label="iabc".index(row.label)
+            )
+        nwb.add_time_intervals(table)
+        io.write(nwb)
+    block = re.search(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1]
+    (tmp_path / "mine.yaml").write_text(block.replace("/path/to/mybird.nwb", str(file)))
+    target = "results/comparison/mybird.png"
+    run = snakemake(tmp_path, "--cores", "2", "--", target, overlay=tmp_path / "mine.yaml")
+    assert run.returncode == 0, run.stderr
+    table = pd.read_csv(tmp_path / "results/comparison/mybird.csv")
+    assert set(table["split"]) == {"blocked", "random"}
+    assert (table["chance"] == 0.25).all()
+
+
+def test_a_bird_need_not_be_held_out_in_blocks(tmp_path):
+    arguments = ["--config", "splits=[random]", "confusion={split: random}"]
+    targets = ["results/comparison/tiny.png", "results/units/tiny~independent.png"]
+    run = snakemake(tmp_path, "-n", *arguments, "--", *targets)
+    assert run.returncode == 0, run.stderr
 
 
 def test_the_commands_of_the_readme_plan(tmp_path):

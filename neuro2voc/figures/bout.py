@@ -113,17 +113,25 @@ def draw_bout(recording: Recording, trials: pd.DataFrame) -> Figure:
     )
     sound, labels, raster = figure.subplots(3, 1, sharex=True, height_ratios=heights)
     raster.set(xlim=(0, stop - start), xlabel=f"time (s) from {start:.2f} s of the recording")
-    if recording.audio:
+    if _sounds(recording.audio, start, stop):
         _draw_sound(sound, recording.audio, start, stop)
     else:
         sound.set_axis_off()
-        sentence = "This recording holds no sound, so there is no spectrogram."
+        what = "holds no sound of this bout" if recording.audio else "holds no sound"
+        sentence = f"This recording {what}, so there is no spectrogram."
         sound.text(0.5, 0.5, sentence, ha="center", va="center", transform=sound.transAxes)
     _draw_labels(labels, table, trials, start, stop)
     _draw_raster(raster, table, recording, start)
     for ax in (sound, labels):
         ax.tick_params(axis="x", bottom=False, labelbottom=False)
     return figure
+
+
+def _sounds(audio: Audio | None, start: float, stop: float) -> bool:
+    """Tell whether there is sound, long enough for a spectrogram, in [start, stop)."""
+    if audio is None:
+        return False
+    return min(stop, audio.stop_time) - max(start, audio.start_time) > 2 * WINDOW
 
 
 def _draw_sound(ax: Axes, audio: Audio, start: float, stop: float) -> None:
@@ -136,8 +144,8 @@ def _draw_sound(ax: Axes, audio: Audio, start: float, stop: float) -> None:
         samples, audio.rate, "hann", length, overlap, nfft=2 * length, mode="psd"
     )
     shown = frequency <= HIGHEST
-    power = power[shown]
-    level = 10 * np.log10(np.maximum(power, power.max() * 10 ** (-RANGE / 10)) / power.max())
+    power = power[shown] / max(power[shown].max(), np.finfo(float).tiny)
+    level = 10 * np.log10(np.maximum(power, 10 ** (-RANGE / 10)))
     time, step = time + first - start, STEP / 2
     image = ax.imshow(
         level,

@@ -29,7 +29,11 @@ WITHOUT_NEURONS = {
 VERDICTS = {
     "stands": (
         {"mfc": style.BLUE, "mec": style.BLUE},
-        "stands: above its null, and above duration where it carries that",
+        "stands above its null, duration (where it carries that) and song order",
+    ),
+    "order": (
+        {"mfc": style.PURPLE, "mec": style.BLACK, "mfcalt": "white", "fillstyle": "left"},
+        "above its null, but not above the previous syllable alone",
     ),
     "duration": (
         {"mfc": style.ORANGE, "mec": style.BLACK, "mfcalt": "white", "fillstyle": "left"},
@@ -55,16 +59,20 @@ def verdict(row: pd.Series) -> str:
     Returns
     -------
     str
-        'stands': p is at most 0.05, and the interval over bouts lies above every surrogate.
-        'duration': that is so, but the feature carries duration, and the interval reaches down to
-        what duration alone decodes. 'null': neither. 'unjudged': there is no null band.
+        'stands': p is at most 0.05, and the interval over bouts lies above every surrogate and
+        above the baselines. 'duration': it lies above the surrogates, but the feature carries
+        duration, and the interval reaches down to what duration alone decodes. 'order': the same
+        with the previous syllable, so that neurons need not tell more than the song's order.
+        'null': not above the surrogates. 'unjudged': there is no null band.
     """
     if np.isnan(row["p"]):
         return "unjudged"
     if not (row["p"] <= LEVEL and row["low"] > row["null_high"]):
         return "null"
-    if carries_duration(row["feature"]) and not row["low"] > row["duration"]:
+    if carries_duration(row["feature"]) and row["low"] <= row["duration"]:
         return "duration"
+    if row["low"] <= row["previous"]:
+        return "order"
     return "stands"
 
 
@@ -296,18 +304,14 @@ def _headline(table: pd.DataFrame, splits: list[str], recording: Recording) -> l
         return [f"A control: {EXPECTED.get(recording.surrogate, 'it has no null band.')}"]
     standing = cells[cells["verdict"] == "stands"]
     sentence = f"{split}: {len(standing)} of {len(cells)} decodings {_stand(len(standing))}"
-    if number := count.get("duration", 0):
-        sentence += f", {number} may be duration alone"
-    if number := count.get("null", 0):
-        sentence += f", {number} cannot be told from the null"
-    lines = [sentence + "."]
-    below = standing[standing["low"] <= standing["previous"]]
-    if len(below):
-        lines.append(
-            f"{len(below)} of those that stand do no better than the previous syllable alone "
-            f"({below['previous'].iat[0]:.2f}): the order of the song may be all they show."
-        )
-    return lines
+    for name, words in (
+        ("duration", "may be duration alone"),
+        ("order", "may be the song's order alone"),
+        ("null", "cannot be told from the null"),
+    ):
+        if number := count.get(name, 0):
+            sentence += f", {number} {words}"
+    return [sentence + "."]
 
 
 def _stand(number: int) -> str:
@@ -316,7 +320,7 @@ def _stand(number: int) -> str:
 
 def _notes(table: pd.DataFrame, replicates: int) -> list[str]:
     lines = "Lines through points are 95 % intervals over bouts."
-    if not table["verdict"].isin(["stands", "duration", "null"]).any():
+    if not table["verdict"].isin(["stands", "duration", "order", "null"]).any():
         return [lines]
     notes = [
         f"{lines} Above its null: higher than surrogates with p ≤ {LEVEL}, and the interval clear "

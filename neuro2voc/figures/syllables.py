@@ -109,6 +109,6 @@ def _reason(note: str) -> str:
     """Fit a trial's note into a sentence."""
     if note.startswith("label not"):
         return note.replace("label not", "the label is not", 1)
-    if note.startswith("begins"):
+    if note.startswith(("lies", "lasts", "has no")):
         return f"it {note}"
     return note.replace("class has", "the class has", 1)

@@ -67,19 +67,6 @@ def fetch(
             )
 
 
-def plain_name(name: str) -> str:
-    """Return a file's name as it stands in a configuration if it names a file and no folder.
-
-    Raises
-    ------
-    DataError
-        If it holds a path separator or is ``..``.
-    """
-    if "/" in name or "\\" in name or name in ("", ".", ".."):
-        raise DataError(f"'{name}' is no plain file name; leave out folders and '..'.")
-    return name
-
-
 def _elsewhere() -> str:
     return (
         "get it another way and name its folder as `mirror:` in config.yaml or as NEURO2VOC_MIRROR"
@@ -222,7 +209,7 @@ def convert(converter: str, paths: Iterable[str]) -> Recording:
     """
     if converter not in CONVERTERS:
         raise DataError(
-            f"there is no converter '{converter}'{nearest(converter, CONVERTERS)} "
+            f"there is no converter '{converter}'{nearest(converter, CONVERTERS) or '.'} "
             f"There are: {', '.join(CONVERTERS)}."
         )
     return CONVERTERS[converter](*paths)

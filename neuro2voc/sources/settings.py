@@ -42,50 +42,63 @@ class Settings:
     annotations: str = ""
 
     def __post_init__(self):
-        limits = {
-            "syllable_types": (3, 12),
-            "stereotypy": (0, 1),
-            "shortest": (0.02, 1),
-            "longest": (0.02, 1),
-            "duration_cv": (0, 0.5),
-            "pitch_sd": (0, 1),
-            "loudness_sd": (0, 20),
-            "sessions": (1, 100),
-            "bouts": (1, 100000),
-            "audio_rate": (16000, 200000),
-            "units": (1, 10000),
-            "tuning": (0, 10),
-            "pairs": (0, 5000),
-            "synergy": (0, 1),
-            "drift": (0, 2),
-            "mua": (0, 1),
-        }
-        for name, (low, high) in limits.items():
-            value = getattr(self, name)
-            if isinstance(value, str) or not low <= value <= high:
-                raise DataError(
-                    f"simulated bird: {name} is {value!r}, but must lie between {low} and {high}."
-                )
+        for field in fields(self):
+            _check(field.name, getattr(self, field.name), field.type)
         if self.longest < self.shortest:
-            raise DataError("simulated bird: longest is below shortest; exchange them.")
+            raise DataError("longest is below shortest; exchange them.")
         if 2 * self.pairs > self.units:
             raise DataError(
-                f"simulated bird: {self.pairs} pairs need {2 * self.pairs} units, but there are "
-                f"{self.units}; lower pairs or raise units."
+                f"{self.pairs} pairs need {2 * self.pairs} units, but there are {self.units}; "
+                "lower pairs or raise units."
             )
         if bool(self.audio) != bool(self.annotations):
-            raise DataError("simulated bird: audio and annotations must be given together.")
+            raise DataError("audio and annotations must be given together.")
+
+
+LIMITS = {
+    "syllable_types": (3, 12),
+    "stereotypy": (0, 1),
+    "shortest": (0.02, 1),
+    "longest": (0.02, 1),
+    "duration_cv": (0, 0.5),
+    "pitch_sd": (0, 1),
+    "loudness_sd": (0, 20),
+    "sessions": (1, 100),
+    "bouts": (1, 100000),
+    "audio_rate": (16000, 200000),
+    "units": (1, 10000),
+    "tuning": (0, 10),
+    "pairs": (0, 5000),
+    "synergy": (0, 1),
+    "drift": (0, 2),
+    "mua": (0, 1),
+}
+
+
+def _check(name: str, value: object, kind: type) -> None:
+    if kind is str:
+        if not isinstance(value, str):
+            raise DataError(f"{name} is {value!r}, but must be the path of a file, in quotes.")
+        return
+    low, high = LIMITS[name]
+    numbers = int if kind is int else (int, float)
+    if isinstance(value, bool) or not isinstance(value, numbers) or not low <= value <= high:
+        what = "a whole number" if kind is int else "a number"
+        raise DataError(f"{name} is {value!r}, but must be {what} between {low} and {high}.")
 
 
 SETTING_NAMES = tuple(field.name for field in fields(Settings))
 
 
-def bird_settings(entry: dict) -> Settings:
+def bird_settings(entry: dict, name: str) -> Settings:
     """Return the settings in a bird's entry; keys that are not the simulator's are left out.
 
     Raises
     ------
     DataError
-        A value lies outside its limits.
+        A value is of the wrong kind or outside its limits.
     """
-    return Settings(**{key: value for key, value in entry.items() if key in SETTING_NAMES})
+    try:
+        return Settings(**{key: value for key, value in entry.items() if key in SETTING_NAMES})
+    except DataError as error:
+        raise DataError(f"In config.yaml or an overlay, simulated.{name}: {error}") from None

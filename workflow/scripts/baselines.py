@@ -8,8 +8,8 @@ from neuro2voc.trials import read_trials, used_trials
 
 with job(snakemake.log[0]):
     params, output = snakemake.params, snakemake.output
-    trials = used_trials(read_trials(snakemake.input.trials[0]))
-    split = read_split(snakemake.input.split[0])
+    trials = used_trials(read_trials(snakemake.input.trials))
+    split = read_split(snakemake.input.split)
     for paths in zip(output.predictions, output.metrics, strict=True):
         name = Path(paths[0]).parent.name
         features, model = baseline_fitting(name, trials)

@@ -10,7 +10,7 @@ from neuro2voc.recording import Recording
 
 with job(snakemake.log[0]):
     files, names = snakemake.input, dict(snakemake.wildcards.items())
-    frame = read_predictions(files.predictions[0])
+    frame = read_predictions(files.predictions)
     cell = frame[frame["feature"] == names["feature"]]
     about = json.loads(Path(files.metrics).read_text())["features"][names["feature"]]
     about |= {**names, "kind": kind_of(Recording.open(files.recording))}

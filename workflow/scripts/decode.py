@@ -10,8 +10,8 @@ with job(snakemake.log[0]):
     model, grid = make_decoder(names.decoder, params.seed)
     predictions, metrics = decode(
         read_features(params.features, snakemake.input.tensors),
-        used_trials(read_trials(snakemake.input.trials[0])),
-        read_split(snakemake.input.split[0]),
+        used_trials(read_trials(snakemake.input.trials)),
+        read_split(snakemake.input.split),
         lambda: tuned_fit(model, grid, names.split, params.inner_folds, params.seed),
         params.resamples,
         params.seed,

@@ -14,7 +14,7 @@ with job(snakemake.log[0]):
         Recording.open(snakemake.input.recording),
         read_trials(snakemake.input.trials),
         read_split(snakemake.input.split),
-        read_split(snakemake.input.blocked),
+        read_split(snakemake.input.kept) if snakemake.input.kept else None,
         params.kind,
         params.seeds,
         [json.loads(Path(path).read_text()) for path in snakemake.input.metrics],

@@ -4,8 +4,9 @@ from neuro2voc.sources.settings import bird_settings
 from neuro2voc.sources.simulate import simulate, write_truth
 
 with job(snakemake.log[0]) as log:
-    settings = bird_settings(snakemake.params.settings)
-    recording, truth, audio = simulate(snakemake.wildcards.bird, settings, snakemake.params.seed)
+    bird = snakemake.wildcards.bird
+    settings = bird_settings(snakemake.params.settings, bird)
+    recording, truth, audio = simulate(bird, settings, snakemake.params.seed)
     write_truth(truth, snakemake.output.truth)
     write_recording(
         recording,

@@ -9,13 +9,13 @@ from neuro2voc.trials import read_trials
 
 with job(snakemake.log[0]):
     kind, replicate = snakemake.params.kind
-    path = snakemake.input.recording[0]
+    path = snakemake.input.recording
     recording = surrogate(
         Recording.open(path),
         kind,
         snakemake.params.seed,
-        read_trials(snakemake.input.trials[0]),
-        read_split(snakemake.input.split[0]),
+        read_trials(snakemake.input.trials),
+        read_split(snakemake.input.split) if snakemake.input.split else None,
     )
     write_surrogate(
         recording,

@@ -5,7 +5,7 @@ from neuro2voc.recording import Recording
 from neuro2voc.trials import read_trials
 
 with job(snakemake.log[0]):
-    recording = Recording.open(snakemake.input.recording[0])
+    recording = Recording.open(snakemake.input.recording)
     trials = read_trials(snakemake.input.trials)
     save_figure(draw_syllables(trials, recording), snakemake.output.figure)
     write_csv(syllable_table(trials), snakemake.output.table)

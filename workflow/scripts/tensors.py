@@ -6,7 +6,7 @@ from neuro2voc.recording import Recording
 from neuro2voc.trials import read_trials, used_trials
 
 with job(snakemake.log[0]) as log:
-    recording = Recording.open(snakemake.input.recording[0])
+    recording = Recording.open(snakemake.input.recording)
     trials = used_trials(read_trials(snakemake.input.trials))
     for path in snakemake.output.tensors:
         window = make_window(Path(path).stem, snakemake.params.windows)

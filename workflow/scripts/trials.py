@@ -4,9 +4,8 @@ from neuro2voc.recording import Recording
 from neuro2voc.trials import make_trials
 
 with job(snakemake.log[0]) as log:
-    params = snakemake.params
-    recording = Recording.open(snakemake.input.recording[0])
-    trials = make_trials(recording, params.bout_gap, params.labels, params.folds)
+    recording = Recording.open(snakemake.input.recording)
+    trials = make_trials(recording, **snakemake.params.settings)
     write_csv(trials, snakemake.output.trials)
     log.info("%d syllables, %d to decode", len(trials), trials["used"].sum())
     for note, count in trials.loc[trials["note"] != "", "note"].value_counts().items():

@@ -4,6 +4,6 @@ from neuro2voc.jobs import job
 from neuro2voc.recording import Recording
 
 with job(snakemake.log[0]):
-    recording = Recording.open(snakemake.input.recording[0])
+    recording = Recording.open(snakemake.input.recording)
     save_figure(draw_units(recording), snakemake.output.figure)
     write_csv(unit_table(recording), snakemake.output.table)
