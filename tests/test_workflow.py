@@ -202,7 +202,7 @@ def test_a_job_that_fails_says_why_and_leaves_nothing(tmp_path, overlay, target,
     assert run.returncode == 1
     assert sentence in run.stderr
     # Whatever Snakemake says of the failed job, the sentence stands once more near the end.
-    assert sentence in "\n".join(run.stderr.strip().splitlines()[-4:])
+    assert sentence in "\n".join(run.stderr.strip().splitlines()[-6:])
     assert "Traceback" not in run.stdout + run.stderr
     path = tmp_path / "results" / target
     assert not path.exists()
