@@ -160,8 +160,8 @@ def test_comparison_draws_every_row_once_and_says_what_it_is():
     shown = words(figure)
     for expected in (
         "simulated",
-        "blocked: 2 of 4 decodings stand, 1 may be duration alone, "
-        "1 may be the song's order alone.",
+        "blocked: 4 of 4 decodings lie above their null; 2 stand against every control, "
+        "1 may be duration alone, 1 may be the song's order alone.",
         "19 shifted surrogates",
         "100 trials, 12 bouts",
         "chance 0.25",
@@ -202,10 +202,10 @@ def test_leak_is_random_minus_this_split():
 def test_song_order_is_named_where_it_explains_the_scores():
     table = make_table(features=("onset",))
     shown = words(draw_comparison(table, make_recording(), "shifted"))
-    assert "blocked: 1 of 2 decodings stands, 1 may be the song's order alone." in shown
+    assert "1 stands against every control, 1 may be the song's order alone." in shown
     table["previous"] = 0.3
     shown = words(draw_comparison(table, make_recording(), "shifted"))
-    assert "blocked: 2 of 2 decodings stand." in shown
+    assert "2 of 2 decodings lie above their null; 2 stand against every control." in shown
 
 
 def test_surrogate_is_stamped_and_not_judged():

@@ -204,16 +204,8 @@ def _draw_raster(ax: Axes, table: pd.DataFrame, recording: Recording, start: flo
     ax.set_yticks([0, len(units) - 1] if len(units) > 1 else [0], _ends(units))
     ax.tick_params(axis="y", length=0)
     for name in known.unique():
-        ax.annotate(
-            name,
-            (1, float(np.median(np.flatnonzero(units["location"] == name)))),
-            xycoords=ax.get_yaxis_transform(),
-            xytext=(3, 0),
-            textcoords="offset points",
-            va="center",
-            color=colors[name],
-            weight="bold",
-        )
+        middle = float(np.median(np.flatnonzero(units["location"] == name)))
+        style.name_beside(ax, middle, name, colors[name])
 
 
 def _ends(units: pd.DataFrame) -> list[str]:

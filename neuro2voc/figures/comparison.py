@@ -302,20 +302,16 @@ def _headline(table: pd.DataFrame, splits: list[str], recording: Recording) -> l
         if recording.surrogate is None:
             return ["There is no null band, so nothing here is judged."]
         return [f"A control: {EXPECTED.get(recording.surrogate, 'it has no null band.')}"]
-    standing = cells[cells["verdict"] == "stands"]
-    sentence = f"{split}: {len(standing)} of {len(cells)} decodings {_stand(len(standing))}"
+    above, standing = len(cells) - count.get("null", 0), count.get("stands", 0)
+    beside = [f"{standing or 'none'} stand{'s' if standing <= 1 else ''} against every control"]
     for name, words in (
         ("duration", "may be duration alone"),
         ("order", "may be the song's order alone"),
-        ("null", "cannot be told from the null"),
     ):
         if number := count.get(name, 0):
-            sentence += f", {number} {words}"
-    return [sentence + "."]
-
-
-def _stand(number: int) -> str:
-    return "stands" if number == 1 else "stand"
+            beside.append(f"{number} {words}")
+    sentence = f"{split}: {above} of {len(cells)} decodings lie above their null"
+    return [f"{sentence}; {', '.join(beside)}." if above else f"{sentence}."]
 
 
 def _notes(table: pd.DataFrame, replicates: int) -> list[str]:

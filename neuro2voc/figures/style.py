@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 
 import matplotlib.style
+from matplotlib.axes import Axes
 from matplotlib.backend_bases import RendererBase
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
@@ -195,4 +196,18 @@ def legend_below(figure: Figure, handles: list, columns: int) -> None:
         columnspacing=1.2,
         labelspacing=0.4,  # of the type size: rows as high as lines of text
         borderaxespad=0,
+    )
+
+
+def name_beside(ax: Axes, y: float, name: str, color: str) -> None:
+    """Write a name to the right of the axes, at a height in data coordinates."""
+    ax.annotate(
+        name,
+        (1, y),
+        xycoords=ax.get_yaxis_transform(),
+        xytext=(3, 0),
+        textcoords="offset points",
+        va="center",
+        color=color,
+        weight="bold",
     )

@@ -135,16 +135,7 @@ def _draw_regions(ax: Axes, drawn: pd.DataFrame) -> None:
             ax.axhspan(low, high, color=colors[name], alpha=0.1, lw=0, zorder=0)
             longest[name] = max(longest.get(name, (0, 0)), (high - low, (low + high) / 2))
     for name, (_, middle) in longest.items():
-        ax.annotate(
-            name,
-            (1, middle),
-            xycoords=ax.get_yaxis_transform(),
-            xytext=(3, 0),
-            textcoords="offset points",
-            va="center",
-            color=colors[name],
-            weight="bold",
-        )
+        style.name_beside(ax, middle, name, colors[name])
 
 
 def _handles(drawn: pd.DataFrame) -> list:
