@@ -454,3 +454,14 @@ def test_every_figure_in_the_report_has_a_caption():
     assert len(captions) >= 5 and rules.count("report(") == len(captions)
     for caption in captions:
         assert "To disbelieve it:" in (ROOT / caption).read_text()
+
+
+def test_of_very_many_classes_not_all_are_drawn_and_the_figure_says_so():
+    labels = [f"l{i:03d}" for i in range(100)] * 2
+    onset = np.arange(200) * 0.2
+    trials = pd.DataFrame({"onset": onset, "offset": onset + 0.1, "label": labels})
+    trials = trials.assign(trial=range(200), bout=0, session="s1", previous="x", used=1, note="")
+    figure = draw_syllables(trials, make_recording())
+    assert figure.get_figheight() < 12
+    assert "60 more classes are not drawn" in words(figure)
+    assert syllable_table(trials)["label"].nunique() == 100

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from neuro2voc.figures import style
 from neuro2voc.recording import Recording
 
+MOST = 40  # classes drawn
 ROW = 6  # mm
 GOLDEN = 0.6180339887498949  # its multiples modulo 1 spread evenly without being random
 
@@ -35,13 +36,14 @@ def draw_syllables(trials: pd.DataFrame, recording: Recording) -> Figure:
     counts = counts.sort_values(["sum", "size"], ascending=False, kind="stable")
     used = list(counts.index[counts["sum"] > 0])
     order = sorted(used) + [label for label in counts.index if label not in used]
+    left_out, order = order[MOST:], order[:MOST]
     colors = style.colors_of(used, style.SYLLABLES)
     figure = style.new_figure(
         style.PAGE,
         ROW * len(order) + 14,
         f"{recording.name}: syllables",
         [_headline(table, used)],
-        _notes(table),
+        _notes(table, len(left_out)),
         kind=style.kind_of(recording),
     )
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=[2, 3])
@@ -52,7 +54,7 @@ def draw_syllables(trials: pd.DataFrame, recording: Recording) -> Figure:
     left.set(xlabel="syllables (number)", ylabel="class", ylim=(len(order) - 0.4, -0.6))
     left.set_yticks(range(len(order)), order)
     left.set_xlim(0, 1.35 * counts["size"].max())  # numbers stand right of the bars
-    for label in left.get_yticklabels()[len(used) :]:
+    for label in left.get_yticklabels()[min(len(used), MOST) :]:
         label.set_color(style.GREY)
     right.set(xlabel="duration (ms)", xlim=(0, 1.03 * table["duration_ms"].max()))
     right.tick_params(axis="y", length=0)
@@ -96,8 +98,12 @@ def _headline(table: pd.DataFrame, used: list[str]) -> str:
     )
 
 
-def _notes(table: pd.DataFrame) -> list[str]:
+def _notes(table: pd.DataFrame, left_out: int) -> list[str]:
     notes = ["Right: every syllable a dot, the black line their median."]
+    if left_out:
+        notes.append(
+            f"{left_out} more classes are not drawn; the table beside the figure has them."
+        )
     for note, rows in table[table["used"] == 0].groupby("note"):
         counts = rows["label"].value_counts(sort=False).sort_index()
         which = ", ".join(f"{n} {label}" for label, n in counts.items())
