@@ -8,6 +8,7 @@ import pytest
 from test_recording import bird, lab_file
 
 from neuro2voc.errors import DataError
+from neuro2voc.files import sha256_of
 from neuro2voc.nwb_writing import write_recording
 from neuro2voc.recording import Recording
 
