@@ -11,11 +11,11 @@ import h5py
 import numpy as np
 import pandas as pd
 
+from neuro2voc.configuration import SYLLABLE
 from neuro2voc.errors import DataError
 from neuro2voc.files import hdf5_writer
 from neuro2voc.recording import Recording
 
-SYLLABLE = "syllable"  # the window from onset to offset
 NANOSECOND = 1e-9
 
 

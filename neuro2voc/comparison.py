@@ -7,10 +7,11 @@ import pandas as pd
 
 from neuro2voc.baselines import duration_only, majority, previous_syllable
 from neuro2voc.binning import make_tensor, make_window
+from neuro2voc.configuration import BASELINES, window_of
 from neuro2voc.decoders import make_decoder
 from neuro2voc.decoding import commonest, cross_decode, fixed_fit, outer_folds, sum_up
 from neuro2voc.evaluation import balanced_accuracy, confusion, p_value, smallest_effect
-from neuro2voc.features import feature_matrix, window_of
+from neuro2voc.features import feature_matrix
 from neuro2voc.files import read_csv
 from neuro2voc.recording import Recording
 from neuro2voc.splits import NONE
@@ -19,7 +20,6 @@ from neuro2voc.trials import make_trials, used_trials
 
 log = logging.getLogger(__name__)
 
-BASELINES = ("majority", "duration", "previous")
 ORACLE = "oracle"
 NULL = {"decoder": str, "feature": str, "replicate": int, "balanced_accuracy": float}
 COLUMNS = [

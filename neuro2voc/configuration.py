@@ -18,9 +18,13 @@ DECODERS = ("logistic", "svm", "xgboost")
 SOURCES = ("simulated", "recordings", "public")
 # What a bird may state for itself instead of the global setting.
 OWN_SETTINGS = ("labels", "splits", "bout_gap", "replicates")
-# Features that need no window; the whole syllable is always there, so no window may take its name.
+# Decoders that see no neuron.
+BASELINES = ("majority", "duration", "previous")
+# The window from onset to offset is always there, so no window in the configuration may take its
+# name; features of it need no entry, and carry the syllable's duration.
+SYLLABLE = "syllable"
 WHOLE_SYLLABLE_FEATURES = ("count", "rate")
-RESERVED_WINDOWS = ("syllable", *WHOLE_SYLLABLE_FEATURES)
+RESERVED_WINDOWS = (SYLLABLE, *WHOLE_SYLLABLE_FEATURES)
 
 
 def check_config(config: dict, schema_path: str | Path, simulator_keys: Iterable[str] = ()) -> None:
@@ -130,6 +134,11 @@ def setting(config: Mapping, bird: str, key: str):
     if key in OWN_SETTINGS and key in entry:
         return entry[key]
     return config["null_band"]["replicates"] if key == "replicates" else config[key]
+
+
+def window_of(feature: str) -> str:
+    """Return the window that a feature is made from."""
+    return SYLLABLE if feature in WHOLE_SYLLABLE_FEATURES else feature
 
 
 def derive_seed(seed: int, *parts: str | int) -> int:

@@ -4,15 +4,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from neuro2voc.binning import SYLLABLE, Tensor, read_tensor
-
-# Features of the whole syllable; every other feature is the name of a window.
-WHOLE = ("count", "rate")
-
-
-def window_of(feature: str) -> str:
-    """Return the window that a feature is made from."""
-    return SYLLABLE if feature in WHOLE else feature
+from neuro2voc.binning import Tensor, read_tensor
+from neuro2voc.configuration import window_of
 
 
 def feature_matrix(feature: str, tensor: Tensor) -> np.ndarray:
@@ -25,7 +18,7 @@ def feature_matrix(feature: str, tensor: Tensor) -> np.ndarray:
         the tensor's window, units by bins, flattened. Count and rate carry the syllable's duration
         whether or not the neurons do.
     tensor : Tensor
-        Of the window that `window_of` names.
+        Of the window that `neuro2voc.configuration.window_of` names.
     """
     counts = tensor.counts.astype(np.float64)
     counts[~tensor.observed] = np.nan

@@ -329,16 +329,17 @@ def _default_sessions(units: Units, syllables: pd.DataFrame, path: Path) -> pd.D
 
 def _check_coverage(units: Units, sessions: pd.DataFrame, path: Path) -> None:
     """Warn of sessions that last much longer than their spikes."""
-    times = np.concatenate(units.spike_times)
     for session in sessions.itertuples():
-        inside = times[(times >= session.start_time) & (times < session.stop_time)]
-        length = session.stop_time - session.start_time
-        if len(inside) == 0 or np.ptp(inside) < COVERED * length:
+        bounds = [session.start_time, session.stop_time]
+        inside = [(t, *np.searchsorted(t, bounds)) for t in units.spike_times]
+        ends = [t[[first, last - 1]] for t, first, last in inside if last > first]
+        covered, length = np.ptp(ends) if ends else 0.0, np.ptp(bounds)
+        if covered < COVERED * length:
             log.warning(
                 "%s: spikes cover only %.0f of the %.0f s of session %s; correct its times, or "
                 "shifted and Poisson surrogates have fewer spikes in song than the bird",
                 path,
-                np.ptp(inside) if len(inside) else 0,
+                covered,
                 length,
                 session.session,
             )

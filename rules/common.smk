@@ -12,8 +12,6 @@ from neuro2voc.errors import DataError, nearest
 from neuro2voc.provenance import code_version
 from neuro2voc.sources.settings import SETTING_NAMES, bird_settings
 
-SYLLABLE = "syllable"  # the window from onset to offset, which needs no entry in the configuration
-BASELINES = ["majority", "duration", "previous"]
 ENVIRONMENT = f"{workflow.basedir}/envs/neuro2voc.yaml"
 
 
@@ -188,10 +186,7 @@ def truth_of_bird(wildcards):
 
 
 def tensors_of_features(wildcards):
-    windows = {
-        SYLLABLE if name in configuration.WHOLE_SYLLABLE_FEATURES else name
-        for name in config["features"]
-    }
+    windows = {configuration.window_of(feature) for feature in config["features"]}
     return expand(
         "results/tensors/{bird}/{window}.h5",
         bird=wildcards.bird,

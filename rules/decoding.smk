@@ -14,7 +14,7 @@ rule decode:
     benchmark:
         "results/benchmarks/decode/{bird}/{split}/{decoder}.tsv"
     wildcard_constraints:
-        decoder=none_of(BASELINES, "/"),
+        decoder=none_of(configuration.BASELINES, "/"),
     conda:
         ENVIRONMENT
     resources:
@@ -36,11 +36,11 @@ rule baselines:
     output:
         predictions=expand(
             "results/decoding/{{bird}}/{{split}}/{baseline}/predictions.csv",
-            baseline=BASELINES,
+            baseline=configuration.BASELINES,
         ),
         metrics=expand(
             "results/decoding/{{bird}}/{{split}}/{baseline}/metrics.json",
-            baseline=BASELINES,
+            baseline=configuration.BASELINES,
         ),
     log:
         "logs/baselines/{bird}/{split}.log",
@@ -115,7 +115,7 @@ rule null_band:
 rule comparison:
     input:
         metrics=decodings("metrics.json", config["decoders"]),
-        baselines=decodings("metrics.json", BASELINES),
+        baselines=decodings("metrics.json", configuration.BASELINES),
         nulls=nulls_of_bird,
         oracle=oracle_of_bird,
         trials="results/trials/{bird}.csv",

@@ -49,7 +49,7 @@ rule tensors:
     output:
         tensors=expand(
             "results/tensors/{{bird}}/{window}.h5",
-            window=[SYLLABLE, *config["windows"]],
+            window=[configuration.SYLLABLE, *config["windows"]],
         ),
     log:
         "logs/tensors/{bird}.log",

@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neuro2voc.binning import (
-    SYLLABLE,
     Window,
     count_spikes,
     make_tensor,
@@ -20,8 +19,9 @@ from neuro2voc.binning import (
     window_edges,
     write_tensor,
 )
+from neuro2voc.configuration import SYLLABLE, window_of
 from neuro2voc.errors import DataError
-from neuro2voc.features import feature_matrix, window_of
+from neuro2voc.features import feature_matrix
 from neuro2voc.recording import Recording, Units
 
 ONSET = Window("onset", "onset", -0.1, 0.1, 0.02)

@@ -17,6 +17,7 @@ from neuro2voc.configuration import (
     setting,
 )
 from neuro2voc.errors import DataError
+from neuro2voc.sources.public import CONVERTERS
 
 ROOT = Path(__file__).parents[1]
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
@@ -91,6 +92,8 @@ def test_schema_and_module_allow_the_same_names():
     assert properties["decoders"]["items"]["enum"] == list(configuration.DECODERS)
     assert schema["$defs"]["splits"]["items"]["enum"] == list(configuration.SPLITS)
     assert schema["required"] == list(properties)
+    converters = properties["public"]["additionalProperties"]["properties"]["converter"]
+    assert converters["enum"] == list(CONVERTERS)
     for source in configuration.SOURCES:
         own = properties[source]["additionalProperties"]["properties"]
         assert list(own)[-4:] == list(configuration.OWN_SETTINGS)

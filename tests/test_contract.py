@@ -17,8 +17,9 @@ import pytest
 from scipy.stats import binom, t
 from sklearn.naive_bayes import GaussianNB
 
-from neuro2voc.binning import SYLLABLE, Window, make_tensor
+from neuro2voc.binning import Window, make_tensor
 from neuro2voc.comparison import baseline_fitting
+from neuro2voc.configuration import SYLLABLE
 from neuro2voc.decoders import make_decoder
 from neuro2voc.decoding import cross_decode, fixed_fit, outer_folds
 from neuro2voc.features import feature_matrix

@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import binom
 from sklearn.linear_model import LogisticRegression
 
-from neuro2voc.binning import SYLLABLE, Window, make_tensor
+from neuro2voc.binning import Window, make_tensor
 from neuro2voc.comparison import (
     BASELINES,
     COLUMNS,
@@ -19,7 +19,7 @@ from neuro2voc.comparison import (
     null_band,
     read_null,
 )
-from neuro2voc.configuration import DECODERS
+from neuro2voc.configuration import DECODERS, SYLLABLE
 from neuro2voc.decoders import Boosted, make_decoder
 from neuro2voc.decoding import (
     PREDICTIONS,

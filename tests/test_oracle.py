@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from scipy.stats import binom, chisquare, norm
 
-from neuro2voc.binning import SYLLABLE, Tensor, Window, make_tensor
+from neuro2voc.binning import Tensor, Window, make_tensor
+from neuro2voc.configuration import SYLLABLE
 from neuro2voc.decoders import make_decoder
 from neuro2voc.decoding import cross_decode, fixed_fit, outer_folds
 from neuro2voc.features import feature_matrix

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chi2, kstest, norm
 
-from neuro2voc.binning import SYLLABLE, Window, make_tensor
+from neuro2voc.binning import Window, make_tensor
+from neuro2voc.configuration import SYLLABLE
 from neuro2voc.errors import DataError
 from neuro2voc.recording import Recording, Units
 from neuro2voc.sources.settings import Settings

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from neuro2voc.comparison import BASELINES, ORACLE
-from neuro2voc.configuration import WHOLE_SYLLABLE_FEATURES
+from neuro2voc.comparison import ORACLE
+from neuro2voc.configuration import BASELINES, WHOLE_SYLLABLE_FEATURES
 from neuro2voc.figures import style
 from neuro2voc.recording import Recording
 

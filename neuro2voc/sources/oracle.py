@@ -17,9 +17,9 @@ import numpy as np
 import pandas as pd
 from scipy.special import logsumexp
 
-from neuro2voc.binning import SYLLABLE, Tensor, Window
+from neuro2voc.binning import Tensor, Window
+from neuro2voc.configuration import SYLLABLE, window_of
 from neuro2voc.decoding import sum_up
-from neuro2voc.features import window_of
 from neuro2voc.sources import population as neurons
 from neuro2voc.sources.simulate import Truth
 from neuro2voc.sources.song import TICK, draw_song
