@@ -15,6 +15,11 @@ include: "rules/recordings.smk"
 include: "rules/trials.smk"
 include: "rules/decoding.smk"
 include: "rules/figures.smk"
+include: "rules/checks.smk"
+include: "rules/neurons.smk"
+include: "rules/windows.smk"
+include: "rules/song.smk"
+include: "rules/birds.smk"
 
 
 onerror:

@@ -13,6 +13,7 @@ from neuro2voc.decoding import commonest, cross_decode, fixed_fit, outer_folds, 
 from neuro2voc.evaluation import balanced_accuracy, confusion, p_value, smallest_effect
 from neuro2voc.features import feature_matrix
 from neuro2voc.files import read_csv
+from neuro2voc.inclusion import with_included
 from neuro2voc.recording import Recording
 from neuro2voc.splits import NONE
 from neuro2voc.surrogates import surrogate
@@ -61,6 +62,7 @@ def baseline_fitting(name: str, trials: pd.DataFrame) -> tuple[dict[str, np.ndar
 
 def null_band(
     recording: Recording,
+    inclusion: pd.DataFrame,
     trials: pd.DataFrame,
     split: pd.DataFrame,
     kept: pd.DataFrame | None,
@@ -76,7 +78,9 @@ def null_band(
     Parameters
     ----------
     recording, trials
-        Of the real bird.
+        Of the real bird, with all its units.
+    inclusion : DataFrame
+        Which of them count.
     split : DataFrame
         The folds to decode in.
     kept : DataFrame, optional
@@ -107,13 +111,13 @@ def null_band(
     names = sorted({window_of(feature) for _, feature, _ in cells})
     rows = []
     for replicate, number in enumerate(seeds, start=1):
-        bird = surrogate(recording, kind, number, trials, kept)
+        bird = with_included(surrogate(recording, kind, number, trials, kept), inclusion)
         used = used_trials(make_trials(bird, **trial_settings))
         tensors = {name: make_tensor(bird, used, make_window(name, windows)) for name in names}
         fold, labels = outer_folds(used, split), sorted(used["label"].unique())
         for decoder, feature, settings in cells:
             X = feature_matrix(feature, tensors[window_of(feature)])
-            fit = fixed_fit(make_decoder(decoder, seed)[0], settings)
+            fit = fixed_fit(make_decoder(decoder, seed, feature)[0], settings)
             frame = cross_decode(X, used, fold, fit)
             score = balanced_accuracy(confusion(frame["truth"], frame["prediction"], labels))
             rows.append((decoder, feature, replicate, score))

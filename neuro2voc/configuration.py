@@ -4,57 +4,26 @@ The workflow reads this module on every start, so it imports nothing heavy.
 """
 
 import hashlib
-import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
+from typing import NamedTuple
 
 from neuro2voc.errors import DataError, nearest
 
 SURROGATES = ("shuffled", "shifted", "poisson", "independent")
 SPLITS = ("blocked", "session", "random")
-DECODERS = ("logistic", "svm", "xgboost")
+DECODERS = ("logistic", "svm", "xgboost", "forest", "bayes", "lda")
 
 SOURCES = ("simulated", "recordings", "public")
 # What a bird may state for itself instead of the global setting.
-OWN_SETTINGS = ("labels", "splits", "bout_gap", "replicates")
+OWN_SETTINGS = ("labels", "splits", "bout_gap", "replicates", "inclusion")
 # Decoders that see no neuron.
 BASELINES = ("majority", "duration", "previous")
 # The window from onset to offset is always there, so no window in the configuration may take its
 # name; features of it need no entry, and carry the syllable's duration.
 SYLLABLE = "syllable"
-WHOLE_SYLLABLE_FEATURES = ("count", "rate")
+WHOLE_SYLLABLE_FEATURES = ("count", "rate", "tfidf")
 RESERVED_WINDOWS = (SYLLABLE, *WHOLE_SYLLABLE_FEATURES)
-
-
-def check_config(config: dict, schema_path: str | Path, simulator_keys: Iterable[str] = ()) -> None:
-    """Raise a two-line `DataError` about the first thing wrong in the configuration.
-
-    Parameters
-    ----------
-    config : dict
-        The configuration with all overlays merged.
-    schema_path : path
-        The JSON schema, as YAML.
-    simulator_keys : iterable of str
-        Names of the simulator's settings. Empty: they are not checked.
-
-    Raises
-    ------
-    DataError
-        Naming the key's dotted path, what is wrong, and what is expected.
-    """
-    if not isinstance(config, dict):
-        raise _wrong("The configuration holds no keys.", "a mapping like the shipped config.yaml")
-    _check_values(config)
-    _check_schema(config, schema_path)
-    _check_simulated(config["simulated"], tuple(simulator_keys))
-    _check_birds(config)
-    _check_labels(config)
-    _check_windows(config["windows"])
-    _check_reach(config)
-    _check_features(config["features"], config["windows"])
-    _check_confusion(config)
 
 
 def bird_names(config: Mapping) -> list[str]:
@@ -62,29 +31,66 @@ def bird_names(config: Mapping) -> list[str]:
     return [name for source in SOURCES for name in config[source]]
 
 
-def parse_bird(name: str) -> tuple[str, str | None, int]:
-    """Split a bird's name into parent, surrogate and replicate.
+class Bird(NamedTuple):
+    """What a bird's name says.
 
-    Parameters
+    Attributes
     ----------
-    name : str
-        A bird (``bird1``) or its surrogate (``bird1~shifted3``; no number means 1).
-
-    Returns
-    -------
     parent : str
+        The bird that the configuration describes.
+    selection : str or None
+        Which of its units count, by the name of one of `selections`; None: those that `inclusion`
+        admits.
     surrogate : str or None
         None for the bird itself.
     replicate : int
         Counts from 1; 1 for the bird itself.
     """
-    parent, *controls = name.split("~")
+
+    parent: str
+    selection: str | None
+    surrogate: str | None
+    replicate: int
+
+    @property
+    def control(self) -> str:
+        """The part of the name that says which surrogate it is, '' for the bird itself."""
+        return f"~{self.surrogate}{self.replicate}" if self.surrogate else ""
+
+
+def parse_bird(name: str) -> Bird:
+    """Split a bird's name into parent, selection, surrogate and replicate.
+
+    Parameters
+    ----------
+    name : str
+        A bird (``bird1``), some of its units (``bird1@good``), a surrogate (``bird1~shifted3``; no
+        number means 1), or both (``bird1@good~shifted3``).
+
+    Raises
+    ------
+    DataError
+        An unknown surrogate, or a surrogate or selection of what is one already.
+    """
+    units, *controls = name.split("~")
+    parent, *selections = units.split("@")
+    selection = selections[0] if selections else None
+    if any("@" in control for control in controls):
+        control, _, selection = controls[0].partition("@")
+        raise DataError(
+            f"'{name}' names units behind the surrogate; ask for '{parent}@{selection}~{control}'."
+        )
+    if len(selections) > 1:
+        raise DataError(
+            f"'{name}' is a selection of a selection, which is not made; describe the units under "
+            f"`selections` and ask for '{parent}@{selection}'."
+        )
     if not controls:
-        return parent, None, 1
+        return Bird(parent, selection, None, 1)
     if len(controls) > 1:
         raise DataError(
             f"'{name}' is a surrogate of a surrogate, which is not made; "
-            f"ask for '{parent}~{controls[0]}' or '{parent}~{controls[1]}'."
+            f"ask for '{units}~{controls[0]}' or '{units}~{controls[1]}'."
         )
     surrogate, number = re.fullmatch(r"(.*?)([0-9]*)", controls[0], re.DOTALL).groups()
     if surrogate not in SURROGATES:
@@ -95,26 +101,32 @@ def parse_bird(name: str) -> tuple[str, str | None, int]:
     if number.startswith("0"):
         raise DataError(
             f"'{name}': replicates count from 1 and are written without leading zeros; "
-            f"ask for '{parent}~{surrogate}1'."
+            f"ask for '{units}~{surrogate}1'."
         )
-    return parent, surrogate, int(number or 1)
+    return Bird(parent, selection, surrogate, int(number or 1))
 
 
 def check_bird(name: str, config: Mapping) -> None:
-    """Raise a `DataError` unless `name` is a described bird or a surrogate of one."""
-    parent, _, _ = parse_bird(name)
+    """Raise a `DataError` unless `name` is a described bird, or a selection or surrogate of one."""
+    bird = parse_bird(name)
     known = bird_names(config)
-    if parent not in known:
+    if bird.parent not in known:
         raise DataError(
-            f"no bird called '{parent}' in config.yaml; it lists: {', '.join(known) or 'none'}"
-            f"{nearest(parent, known)}"
+            f"no bird called '{bird.parent}' in config.yaml; it lists: {', '.join(known) or 'none'}"
+            f"{nearest(bird.parent, known)}"
+        )
+    selections = config["selections"]
+    if bird.selection is not None and bird.selection not in selections:
+        raise DataError(
+            f"no selection called '{bird.selection}' in config.yaml; `selections` describes: "
+            f"{', '.join(selections) or 'none'}{nearest(bird.selection, selections)}"
         )
 
 
 def bird_entry(config: Mapping, name: str) -> Mapping:
-    """Return the description of a bird; a surrogate has its parent's."""
+    """Return the description of a bird; selections and surrogates have their parent's."""
     check_bird(name, config)
-    parent, _, _ = parse_bird(name)
+    parent = parse_bird(name).parent
     return next(config[source][parent] for source in SOURCES if parent in config[source])
 
 
@@ -126,11 +138,16 @@ def setting(config: Mapping, bird: str, key: str):
     config : mapping
         A checked configuration.
     bird : str
-        A bird or a surrogate, which has its parent's settings.
+        A bird, or a selection or surrogate, which has its parent's settings.
     key : str
         One of `OWN_SETTINGS`, or any other key of the top level, which is the same for all birds.
+        What counts as a unit (`inclusion`) is put together from the global rules, the bird's own
+        and the selection's, the later ones first.
     """
     entry = bird_entry(config, bird)
+    if key == "inclusion":
+        selection = config["selections"].get(parse_bird(bird).selection, {})
+        return {**config[key], **entry.get(key, {}), **selection}
     if key in OWN_SETTINGS and key in entry:
         return entry[key]
     return config["null_band"]["replicates"] if key == "replicates" else config[key]
@@ -139,6 +156,25 @@ def setting(config: Mapping, bird: str, key: str):
 def window_of(feature: str) -> str:
     """Return the window that a feature is made from."""
     return SYLLABLE if feature in WHOLE_SYLLABLE_FEATURES else feature
+
+
+def is_overlapping(window: Mapping) -> bool:
+    """Tell whether a window of the configuration has bins that share time."""
+    return window.get("step", window["bin"]) < window["bin"]
+
+
+def oracle_features(config: Mapping) -> list[str]:
+    """Return the features that the oracle can judge.
+
+    It computes the probability of counts, so that TF-IDF (counts of which it knows only the
+    proportions) and bins that share spikes are left out.
+    """
+    windows = config["windows"]
+    return [
+        feature
+        for feature in config["features"]
+        if feature != "tfidf" and not (feature in windows and is_overlapping(windows[feature]))
+    ]
 
 
 def derive_seed(seed: int, *parts: str | int) -> int:
@@ -153,220 +189,3 @@ def derive_seed(seed: int, *parts: str | int) -> int:
     """
     text = "\x1f".join(str(part) for part in (seed, *parts))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
-
-
-def _wrong(what: str, expected: str) -> DataError:
-    return DataError(f"{what}\nExpected: {expected}.")
-
-
-def _at(path: Iterable) -> str:
-    path = [str(part) for part in path]
-    return f"In config.yaml or an overlay, {'.'.join(path)}" if path else "config.yaml"
-
-
-def _shown(value) -> str:
-    """Describe a value in a few words."""
-    if value is None:
-        return "nothing"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, dict):
-        return "a mapping" if value else "an empty mapping"
-    if isinstance(value, list):
-        return "a list" if value else "an empty list"
-    # One line and of bounded length, whatever was written.
-    text = " ".join(repr(value).split())
-    return text if len(text) <= 60 else f"{text[:60]}…"
-
-
-def _walk(node, path: tuple = ()) -> Iterator[tuple[tuple, object]]:
-    yield path, node
-    if isinstance(node, dict):
-        for key, value in node.items():
-            yield from _walk(value, (*path, key))
-    elif isinstance(node, list):
-        for index, value in enumerate(node):
-            yield from _walk(value, (*path, index))
-
-
-def _check_values(config: dict) -> None:
-    """Refuse what YAML allows and a JSON schema does not know: keys that are no text, nan, inf."""
-    for path, value in _walk(config):
-        for key in value if isinstance(value, dict) else ():
-            if not isinstance(key, str):
-                raise _wrong(
-                    f"{_at((*path, _shown(key)))} is a name that YAML does not read as text.",
-                    "a text; put it in quotes",
-                )
-        if isinstance(value, float) and not math.isfinite(value):
-            raise _wrong(f"{_at(path)} is {value}.", "a finite number")
-
-
-def _check_schema(config: dict, schema_path: str | Path) -> None:
-    import jsonschema
-    import yaml
-
-    schema = yaml.safe_load(Path(schema_path).read_text(encoding="utf-8"))
-    # JSON counts 5.0 as an integer; range(5.0) does not.
-    checker = jsonschema.Draft202012Validator.TYPE_CHECKER.redefine(
-        "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
-    )
-    validator = jsonschema.validators.extend(jsonschema.Draft202012Validator, type_checker=checker)
-    errors = validator(schema).iter_errors(config)
-    # A misspelt key is also a missing one, and its own message is the better one.
-    first = min(
-        errors,
-        key=lambda e: (e.validator != "additionalProperties", len(e.path), str(e.path)),
-        default=None,
-    )
-    if first is not None:
-        raise _explain(first)
-
-
-def _explain(error) -> DataError:
-    """Turn an error of jsonschema into a sentence."""
-    path, value, schema = list(error.absolute_path), error.instance, error.schema
-    expected = schema.get("description", "")
-    if error.validator == "additionalProperties":
-        allowed = list(schema["properties"])
-        key = next(key for key in value if key not in allowed)
-        return _wrong(
-            f"{_at([*path, key])} is not a known key{nearest(key, allowed) or '.'}",
-            f"one of {', '.join(allowed)}",
-        )
-    if error.validator == "required":
-        key = next(key for key in schema["required"] if key not in value)
-        expected = schema["properties"].get(key, {}).get("description") or f"a value for {key}"
-        return _wrong(f"{_at([*path, key])} is missing.", expected)
-    if error.validator == "uniqueItems":
-        key = next(item for item in value if value.count(item) > 1)
-        return _wrong(f"{_at(path)} holds {_shown(key)} more than once.", expected)
-    if "propertyNames" in error.absolute_schema_path:
-        return _wrong(f"{_at(path)} has the name {_shown(value)}.", expected)
-
-    hint = ""
-    if error.validator == "enum":
-        expected = f"one of {', '.join(schema['enum'])}"
-        hint = nearest(value, schema["enum"]) if isinstance(value, str) else ""
-    elif error.validator == "type" and schema["type"] == "string":
-        hint = "; put it in quotes" if isinstance(value, bool | int | float) else ""
-    elif error.validator == "type" and isinstance(value, str) and _is_number(value):
-        hint = ", which YAML reads as text; write it without quotes, 1e-3 as 0.001"
-    # Of a list, the member is named by what it is, not by its place.
-    verb = "is"
-    if path and isinstance(path[-1], int):
-        path, verb = path[:-1], "holds"
-    return _wrong(
-        f"{_at(path)} {verb} {_shown(value)}{hint}{'' if hint.endswith('?') else '.'}", expected
-    )
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _check_simulated(simulated: Mapping, simulator_keys: tuple[str, ...]) -> None:
-    allowed = (*simulator_keys, *OWN_SETTINGS)
-    for bird, entry in simulated.items():
-        for key in entry if simulator_keys else ():
-            if key not in allowed:
-                raise _wrong(
-                    f"{_at(('simulated', bird, key))} is not a known key"
-                    f"{nearest(key, allowed) or '.'}",
-                    f"one of {', '.join(allowed)}",
-                )
-
-
-def _check_birds(config: Mapping) -> None:
-    known = bird_names(config)
-    for bird in known:
-        if known.count(bird) > 1:
-            sources = [source for source in SOURCES if bird in config[source]]
-            raise _wrong(
-                f"{_at(('birds',))}: '{bird}' is described under {' and '.join(sources)}.",
-                "one description of each bird; rename or remove the other",
-            )
-    for bird in config["birds"]:
-        if bird not in known:
-            raise _wrong(
-                f"{_at(('birds',))} holds '{bird}', which is not described"
-                f"{nearest(bird, known) or '.'}",
-                f"birds described under simulated, recordings or public: {', '.join(known)}",
-            )
-
-
-def _check_labels(config: Mapping) -> None:
-    entries = [
-        ((source, bird), config[source][bird]) for source in SOURCES for bird in config[source]
-    ]
-    for path, entry in [((), config), *entries]:
-        if len(entry.get("labels", ())) == 1:
-            raise _wrong(
-                f"{_at((*path, 'labels'))} holds only {_shown(entry['labels'][0])}, "
-                "and one label leaves nothing to decode.",
-                "at least two labels, or [] for all",
-            )
-
-
-def _check_windows(windows: Mapping) -> None:
-    for name, window in windows.items():
-        path = ("windows", name)
-        if name in RESERVED_WINDOWS:
-            raise _wrong(
-                f"{_at(path)} takes a name that means the whole syllable; give it another.",
-                f"a name other than {', '.join(RESERVED_WINDOWS)}",
-            )
-        width = window["stop"] - window["start"]
-        if width <= 0:
-            raise _wrong(
-                f"{_at((*path, 'stop'))} is {window['stop']} and start {window['start']}.",
-                "a stop after the start, both in s",
-            )
-        bins = round(width / window["bin"])
-        if bins < 1 or abs(bins * window["bin"] - width) > 1e-9:
-            raise _wrong(
-                f"{_at((*path, 'bin'))} is {window['bin']} s, of which {width:.10g} s "
-                "(stop - start) is no whole multiple.",
-                f"a divisor of the width, for example {width / max(bins, 1):.10g}",
-            )
-
-
-def _check_reach(config: Mapping) -> None:
-    """Refuse windows with which trials of different blocks would share spikes."""
-    entries = [config[source][bird] for source in SOURCES for bird in config[source]]
-    silence = min([config["bout_gap"], *(e["bout_gap"] for e in entries if "bout_gap" in e)])
-    apart = max(silence, config["guard"])
-    for name, window in config["windows"].items():
-        reach = max(window["stop"], 0) + max(-window["start"], 0)
-        if reach > apart + 1e-9:
-            raise _wrong(
-                f"{_at(('windows', name))} reaches over {reach:g} s, but guard and bout_gap keep "
-                f"trials of different blocks only {apart:g} s apart, so that they would share "
-                "spikes.",
-                f"a narrower window, or a guard of at least {reach:g} s",
-            )
-
-
-def _check_confusion(config: Mapping) -> None:
-    for kind in ("split", "decoder", "feature"):
-        name, listed = config["confusion"][kind], config[f"{kind}s"]
-        if name not in listed:
-            raise _wrong(
-                f"{_at(('confusion', kind))} is '{name}', which `{kind}s` does not list.",
-                f"one of {', '.join(listed)}",
-            )
-
-
-def _check_features(features: Iterable[str], windows: Mapping) -> None:
-    allowed = [*WHOLE_SYLLABLE_FEATURES, *windows]
-    for feature in features:
-        if feature not in allowed:
-            raise _wrong(
-                f"{_at(('features',))} holds '{feature}', which is neither count, rate nor a window"
-                f"{nearest(feature, allowed) or '.'}",
-                f"some of {', '.join(allowed)}",
-            )

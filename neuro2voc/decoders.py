@@ -6,11 +6,16 @@ mean. Every fitted step is part of the pipeline, so that it is fitted inside the
 
 import numpy as np
 import xgboost
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import LabelEncoder, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, LabelEncoder, StandardScaler
 from sklearn.svm import SVC
 from sklearn.utils.class_weight import compute_sample_weight
 
@@ -18,30 +23,86 @@ from neuro2voc.configuration import DECODERS
 from neuro2voc.errors import DataError, nearest
 
 
-def make_decoder(name: str, seed: int) -> tuple[Pipeline, dict[str, list]]:
+def make_decoder(name: str, seed: int, feature: str = "") -> tuple[Pipeline, dict[str, list]]:
     """Return a decoder and the grid of settings to choose from, in order from simple to flexible.
+
+    Parameters
+    ----------
+    name : str
+        One of `neuro2voc.configuration.DECODERS`.
+    seed : int
+        Of the trees.
+    feature : str
+        What it is to see. For 'tfidf' the weighing of units is a fitted step of the pipeline.
 
     Raises
     ------
     DataError
         There is no such decoder.
     """
-    impute = ("impute", SimpleImputer(keep_empty_features=True))
+    first = [("impute", SimpleImputer(keep_empty_features=True))]
+    if feature == "tfidf":
+        # As defined by Salton & Buckley (1988, Inf. Process. Manag. 24:513): syllables are
+        # documents, units are words.
+        first += [("tfidf", TfidfTransformer()), ("dense", FunctionTransformer(_dense))]
     scale = ("scale", StandardScaler())
     if name == "logistic":
         model = LogisticRegression(class_weight="balanced", max_iter=2000)
-        return Pipeline([impute, scale, ("model", model)]), {"model__C": [0.001, 0.01, 0.1, 1.0]}
+        return Pipeline([*first, scale, ("model", model)]), {"model__C": [0.001, 0.01, 0.1, 1.0]}
     if name == "svm":
         # Ties broken by decision values, so that predictions agree with the probabilities.
         model = SVC(class_weight="balanced", break_ties=True)
         grid = {"model__C": [1.0, 10.0], "model__gamma": ["scale", 0.001]}
-        return Pipeline([impute, scale, ("model", model)]), grid
+        return Pipeline([*first, scale, ("model", model)]), grid
     if name == "xgboost":
         # Trees need no scaling and take missing values as they are.
-        return Pipeline([("model", Boosted(seed=seed))]), {"model__max_depth": [1, 3]}
+        first = first if feature == "tfidf" else []
+        return Pipeline([*first, ("model", Boosted(seed=seed))]), {"model__max_depth": [1, 3]}
+    if name == "forest":
+        # "balanced" fails on labels that look like numbers (scikit-learn 1.9.1); this does not.
+        model = RandomForestClassifier(
+            200, class_weight="balanced_subsample", n_jobs=1, random_state=seed % 2**32
+        )
+        return Pipeline([*first, ("model", model)]), {"model__min_samples_leaf": [1, 3]}
+    if name == "bayes":
+        # A unit that is silent in a syllable has no variance there; without a floor, one spike
+        # would exclude the syllable for ever.
+        grid = {"model__var_smoothing": [1e-3, 1e-2, 1e-1]}
+        return Pipeline([*first, scale, ("model", EvenBayes())]), grid
+    if name == "lda":
+        # Ledoit & Wolf's shrinkage (2004, J. Multivar. Anal. 88:365) has a closed form.
+        model = EvenDiscriminant()
+        return Pipeline([*first, scale, ("model", model)]), {}
     raise DataError(
         f"there is no decoder '{name}'{nearest(name, DECODERS)} (there are: {', '.join(DECODERS)})."
     )
+
+
+def _dense(X) -> np.ndarray:
+    return X.toarray() if issparse(X) else X
+
+
+class EvenBayes(GaussianNB):
+    """Gaussian naive Bayes with equal priors, whatever the classes in training."""
+
+    def fit(self, X, y) -> "EvenBayes":
+        """Fit to features X (trials, columns) and labels y (trials,)."""
+        n = len(np.unique(y))
+        self.priors = np.full(n, 1 / n)
+        return super().fit(X, y)
+
+
+class EvenDiscriminant(LinearDiscriminantAnalysis):
+    """Linear discriminant analysis with shrunken covariance and equal priors."""
+
+    def __init__(self):
+        super().__init__(solver="lsqr", shrinkage="auto")
+
+    def fit(self, X, y) -> "EvenDiscriminant":
+        """Fit to features X (trials, columns) and labels y (trials,)."""
+        n = len(np.unique(y))
+        self.priors = np.full(n, 1 / n)
+        return super().fit(X, y)
 
 
 class Boosted(ClassifierMixin, BaseEstimator):

@@ -91,7 +91,7 @@ def tuned_fit(
     Parameters
     ----------
     model, grid
-        See `neuro2voc.decoders.make_decoder`.
+        See `neuro2voc.decoders.make_decoder`. With an empty grid nothing is tuned.
     split : str
         The inner folds are made as the outer ones were.
     folds : int
@@ -102,6 +102,9 @@ def tuned_fit(
 
     def fit(X: np.ndarray, trials: pd.DataFrame) -> BaseEstimator:
         label = trials["label"].to_numpy()
+        if not grid:
+            chosen.append({})
+            return clone(model).fit(X, label)
         parts = [
             (train, test)
             for train, test in inner_folds(split, trials, folds, seed)
@@ -139,7 +142,7 @@ def decode(
     features: dict[str, np.ndarray],
     trials: pd.DataFrame,
     split: pd.DataFrame,
-    fitting: Callable[[], tuple[Callable, list[dict]]],
+    fitting: Callable[[str], tuple[Callable, list[dict]]],
     resamples: int,
     seed: int,
 ) -> tuple[pd.DataFrame, dict]:
@@ -153,7 +156,7 @@ def decode(
     split : DataFrame
         See `neuro2voc.splits.make_split`.
     fitting : callable
-        Returns a new fitting function and its list of choices, one per outer fold.
+        ``fitting(feature)`` returns a new fitting function and its list of choices, one per fold.
     resamples, seed : int
         Of the bootstrap over bouts.
 
@@ -167,7 +170,7 @@ def decode(
     fold = outer_folds(trials, split)
     frames, metrics = [], {}
     for name, X in features.items():
-        fit, chosen = fitting()
+        fit, chosen = fitting(name)
         frame = cross_decode(X, trials, fold, fit)
         metrics[name] = {**sum_up(frame, trials, resamples, seed), "chosen": chosen}
         log.info(

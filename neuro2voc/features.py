@@ -14,9 +14,10 @@ def feature_matrix(feature: str, tensor: Tensor) -> np.ndarray:
     Parameters
     ----------
     feature : str
-        'count': spikes in the whole syllable. 'rate': the same per second. Otherwise the counts of
-        the tensor's window, units by bins, flattened. Count and rate carry the syllable's duration
-        whether or not the neurons do.
+        'count' and 'tfidf': spikes in the whole syllable, which the decoder of 'tfidf' weighs inside
+        its training folds. 'rate': the same per second. Otherwise the counts of the tensor's
+        window, units by bins, flattened. The first three carry the syllable's duration whether or
+        not the neurons do.
     tensor : Tensor
         Of the window that `neuro2voc.configuration.window_of` names.
     """

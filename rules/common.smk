@@ -8,6 +8,7 @@ STARTED = time.time()
 sys.path.insert(0, str(workflow.basedir))
 
 from neuro2voc import configuration
+from neuro2voc.configuration_check import check_config
 from neuro2voc.errors import DataError, nearest
 from neuro2voc.provenance import code_version
 from neuro2voc.sources.settings import SETTING_NAMES, bird_settings
@@ -36,7 +37,7 @@ def or_stop(function, *arguments):
 
 
 or_stop(
-    configuration.check_config,
+    check_config,
     config,
     f"{workflow.basedir}/workflow/schemas/config.schema.yaml",
     SETTING_NAMES,
@@ -67,12 +68,27 @@ def code(script):
     return code_version(f"{workflow.basedir}/workflow/scripts/{script}.py")
 
 
-def parent(bird):
-    return or_stop(configuration.parse_bird, bird)[0]
+def named(bird):
+    return or_stop(configuration.parse_bird, bird)
+
+
+def names_in_paths(bird):
+    """What a path may be filled in with: the bird, and what it shares with others.
+
+    whole: with all its units, since recordings and trials know no selection. real: not a surrogate,
+    since a surrogate has its parent's units. parent: neither.
+    """
+    name = named(bird)
+    return {
+        "bird": bird,
+        "parent": name.parent,
+        "real": bird.partition("~")[0],
+        "whole": bird.replace(f"@{name.selection}", ""),
+    }
 
 
 def is_surrogate(bird):
-    return or_stop(configuration.parse_bird, bird)[1] is not None
+    return named(bird).surrogate is not None
 
 
 def of_bird(key):
@@ -84,7 +100,9 @@ def seed_for(rule_name):
     """A function of wildcards that returns the job's seed."""
 
     def seed(wildcards):
-        bird = "~".join(map(str, or_stop(configuration.parse_bird, wildcards.bird)))
+        name = named(wildcards.bird)
+        bird = "~".join([name.parent, *map(str, name[2:])])
+        bird += f"@{name.selection}" if name.selection else ""
         rest = [value for key, value in sorted(wildcards.items()) if key != "bird"]
         return configuration.derive_seed(config["seed"], rule_name, bird, *rest)
 
@@ -111,11 +129,11 @@ def check_target(wildcards):
 
 
 def checked(path):
-    """An input function that checks the target and fills in its wildcards and the bird's parent."""
+    """An input function that checks the target and fills in what `names_in_paths` knows."""
 
     def inputs(wildcards):
         check_target(wildcards)
-        return path.format(parent=parent(wildcards.bird), **wildcards)
+        return path.format(**{**wildcards, **names_in_paths(wildcards.bird)})
 
     return inputs
 
@@ -132,23 +150,30 @@ def own_recording(wildcards):
 
 def folds_for_surrogate(wildcards):
     """The folds that 'independent' keeps trials within, blocked ones where the bird has them."""
-    name, kind, _ = or_stop(configuration.parse_bird, wildcards.bird)
-    if (kind or config["null_band"]["surrogate"]) != "independent":
+    name = named(wildcards.bird)
+    if (name.surrogate or config["null_band"]["surrogate"]) != "independent":
         return []
     splits = of_bird("splits")(wildcards)
     split = "blocked" if "blocked" in splits else splits[0]
-    return f"results/splits/{name}/{split}.csv"
+    return f"results/splits/{name.parent}/{split}.csv"
+
+
+def seeds_of(bird, kind, replicates):
+    """The seeds of surrogates in a loop: those of the single surrogate birds."""
+    return [
+        configuration.derive_seed(
+            config["seed"], "surrogate", f"{named(bird).parent}~{kind}~{number}"
+        )
+        for number in range(1, replicates + 1)
+    ]
 
 
 def seeds_of_null(wildcards):
-    """The seeds of the surrogates of a null band: those of the single surrogate birds."""
-    kind = config["null_band"]["surrogate"]
-    return [
-        configuration.derive_seed(
-            config["seed"], "surrogate", f"{wildcards.bird}~{kind}~{number}"
-        )
-        for number in range(1, of_bird("replicates")(wildcards) + 1)
-    ]
+    return seeds_of(
+        wildcards.bird,
+        config["null_band"]["surrogate"],
+        of_bird("replicates")(wildcards),
+    )
 
 
 def trial_settings(wildcards):
@@ -162,22 +187,54 @@ def given_song(wildcards):
 
 
 def of_real_bird(path):
-    """Like `checked`, for what a bird shares with its surrogates or what they cannot have."""
+    """Like `checked`, for what surrogates cannot have."""
 
     def inputs(wildcards):
         check_target(wildcards)
-        name = parent(wildcards.bird)
+        if is_surrogate(wildcards.bird):
+            name = wildcards.bird.partition("~")[0]
+            stop(
+                f"null bands and oracles are made of birds, not of surrogates: ask for {name}."
+            )
+        return path.format(**{**wildcards, **names_in_paths(wildcards.bird)})
+
+    return inputs
+
+
+def of_parent(path):
+    """Like `checked`, for what a bird shares with its surrogates and selections."""
+
+    def inputs(wildcards):
+        check_target(wildcards)
+        name = named(wildcards.bird).parent
         if name != wildcards.bird:
             stop(
-                f"splits, null bands and oracles are made of birds, not of surrogates: ask for {name}."
+                f"{wildcards.bird} has no {path.split('/')[1]} of its own: ask for {name}."
             )
         return path.format(**wildcards)
 
     return inputs
 
 
+def without_selection(path):
+    """Like `checked`, for what does not depend on which units count."""
+
+    def inputs(wildcards):
+        check_target(wildcards)
+        names = names_in_paths(wildcards.bird)
+        if names["whole"] != wildcards.bird:
+            stop(
+                f"{wildcards.bird} is some of the units of {names['whole']} and has its recording "
+                f"and trials: ask for {names['whole']}."
+            )
+        return path.format(**{**wildcards, **names})
+
+    return inputs
+
+
 def truth_of_bird(wildcards):
-    name = of_real_bird("{bird}")(wildcards)
+    of_real_bird("{bird}")(wildcards)
+    name = named(wildcards.bird).parent
     if name not in config["simulated"]:
         stop(
             f"{name} is no simulated bird, and only of those is the truth known; it has no oracle."
@@ -185,13 +242,19 @@ def truth_of_bird(wildcards):
     return f"results/truth/{name}.h5"
 
 
-def tensors_of_features(wildcards):
-    windows = {configuration.window_of(feature) for feature in config["features"]}
-    return expand(
-        "results/tensors/{bird}/{window}.h5",
-        bird=wildcards.bird,
-        window=sorted(windows),
-    )
+def tensors_of(features):
+    """An input function for the tensors that features are made from."""
+
+    def inputs(wildcards):
+        check_target(wildcards)
+        windows = {configuration.window_of(feature) for feature in features}
+        return expand(
+            "results/tensors/{bird}/{window}.h5",
+            bird=wildcards.bird,
+            window=sorted(windows),
+        )
+
+    return inputs
 
 
 def decodings(file, names):
@@ -213,7 +276,7 @@ def decodings(file, names):
 def splits_of_bird(wildcards):
     return expand(
         "results/splits/{bird}/{split}.csv",
-        bird=parent(wildcards.bird),
+        bird=named(wildcards.bird).parent,
         split=of_bird("splits")(wildcards),
     )
 
@@ -231,9 +294,46 @@ def nulls_of_bird(wildcards):
 
 def oracle_of_bird(wildcards):
     """The oracle's predictions, which only a simulated bird itself has."""
-    if wildcards.bird not in config["simulated"]:
+    if (
+        is_surrogate(wildcards.bird)
+        or named(wildcards.bird).parent not in config["simulated"]
+    ):
         return []
     return f"results/oracle/{wildcards.bird}/predictions.csv"
+
+
+def curve_inputs(wildcards):
+    """What every curve is made from: recording, inclusion, trials, split."""
+    check_target(wildcards)
+    split = config["curves"]["split"]
+    check(f"split of {wildcards.bird}", split, of_bird("splits")(wildcards))
+    names = names_in_paths(wildcards.bird)
+    return {
+        "recording": f"results/recordings/{names['whole']}.nwb",
+        "inclusion": f"results/inclusion/{names['real']}.csv",
+        "trials": f"results/trials/{names['whole']}.csv",
+        "split": f"results/splits/{names['parent']}/{split}.csv",
+    }
+
+
+def protocol(rule_name):
+    """A function of wildcards that returns the fields of `neuro2voc.curves.Protocol`."""
+
+    def fields(wildcards):
+        curves = config["curves"]
+        replicates = 0 if is_surrogate(wildcards.bird) else curves["replicates"]
+        return {
+            "decoder": curves["decoder"],
+            "split": curves["split"],
+            "feature": curves["feature"],
+            "inner_folds": config["inner_folds"],
+            "resamples": config["bootstrap"],
+            "seed": seed_for(rule_name)(wildcards),
+            "null_seeds": tuple(seeds_of(wildcards.bird, "shifted", replicates)),
+            "trials": trial_settings(wildcards),
+        }
+
+    return fields
 
 
 def all_figures():

@@ -3,8 +3,8 @@
 
 rule decode:
     input:
-        tensors=tensors_of_features,
-        trials=checked("results/trials/{bird}.csv"),
+        tensors=tensors_of(config["features"]),
+        trials=checked("results/trials/{whole}.csv"),
         split=checked("results/splits/{parent}/{split}.csv"),
     output:
         predictions="results/decoding/{bird}/{split}/{decoder}/predictions.csv",
@@ -31,7 +31,7 @@ rule decode:
 
 rule baselines:
     input:
-        trials=checked("results/trials/{bird}.csv"),
+        trials=checked("results/trials/{whole}.csv"),
         split=checked("results/splits/{parent}/{split}.csv"),
     output:
         predictions=expand(
@@ -60,8 +60,8 @@ rule baselines:
 rule oracle:
     input:
         truth=truth_of_bird,
-        tensors=tensors_of_features,
-        trials="results/trials/{bird}.csv",
+        tensors=tensors_of(configuration.oracle_features(config)),
+        trials=checked("results/trials/{whole}.csv"),
     output:
         predictions="results/oracle/{bird}/predictions.csv",
         metrics="results/oracle/{bird}/metrics.json",
@@ -72,7 +72,7 @@ rule oracle:
     resources:
         mem_mb=2000,
     params:
-        features=lookup("features", within=config),
+        features=configuration.oracle_features(config),
         resamples=lookup("bootstrap", within=config),
         seed=seed_for("oracle"),
         code=code("oracle"),
@@ -83,9 +83,10 @@ rule oracle:
 # All replicates in one job, on the code that makes single surrogate birds, with their seeds.
 rule null_band:
     input:
-        recording=of_real_bird("results/recordings/{bird}.nwb"),
-        trials="results/trials/{bird}.csv",
-        split="results/splits/{bird}/{split}.csv",
+        recording=of_real_bird("results/recordings/{parent}.nwb"),
+        inclusion="results/inclusion/{bird}.csv",
+        trials=of_real_bird("results/trials/{parent}.csv"),
+        split=of_real_bird("results/splits/{parent}/{split}.csv"),
         kept=folds_for_surrogate,
         metrics=expand(
             "results/decoding/{{bird}}/{{split}}/{decoder}/metrics.json",
@@ -118,9 +119,10 @@ rule comparison:
         baselines=decodings("metrics.json", configuration.BASELINES),
         nulls=nulls_of_bird,
         oracle=oracle_of_bird,
-        trials="results/trials/{bird}.csv",
+        trials=checked("results/trials/{whole}.csv"),
         splits=splits_of_bird,
-        recording="results/recordings/{bird}.nwb",
+        recording=checked("results/recordings/{whole}.nwb"),
+        inclusion=checked("results/inclusion/{real}.csv"),
     output:
         figure=report(
             "results/comparison/{bird}.png",

@@ -3,7 +3,8 @@
 
 rule units:
     input:
-        recording=checked("results/recordings/{bird}.nwb"),
+        recording=checked("results/recordings/{whole}.nwb"),
+        inclusion=checked("results/inclusion/{real}.csv"),
     output:
         figure=report(
             "results/units/{bird}.png",
@@ -27,8 +28,8 @@ rule units:
 
 rule syllables:
     input:
-        recording=checked("results/recordings/{bird}.nwb"),
-        trials="results/trials/{bird}.csv",
+        recording=checked("results/recordings/{whole}.nwb"),
+        trials=checked("results/trials/{whole}.csv"),
     output:
         figure=report(
             "results/syllables/{bird}.png",
@@ -52,8 +53,9 @@ rule syllables:
 
 rule bout:
     input:
-        recording=checked("results/recordings/{bird}.nwb"),
-        trials="results/trials/{bird}.csv",
+        recording=checked("results/recordings/{whole}.nwb"),
+        inclusion=checked("results/inclusion/{real}.csv"),
+        trials=checked("results/trials/{whole}.csv"),
     output:
         figure=report(
             "results/bout/{bird}.png",
@@ -79,7 +81,8 @@ rule confusion:
     input:
         predictions=checked("results/decoding/{bird}/{split}/{decoder}/predictions.csv"),
         metrics="results/decoding/{bird}/{split}/{decoder}/metrics.json",
-        recording="results/recordings/{bird}.nwb",
+        recording=checked("results/recordings/{whole}.nwb"),
+        inclusion=checked("results/inclusion/{real}.csv"),
     output:
         figure=report(
             "results/confusion/{bird}/{split}/{decoder}/{feature}.png",

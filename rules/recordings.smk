@@ -97,7 +97,7 @@ rule convert:
 # other rule knows end here too, in a sentence.
 rule surrogate:
     input:
-        recording=checked("results/recordings/{parent}.nwb"),
+        recording=without_selection("results/recordings/{parent}.nwb"),
         trials=checked("results/trials/{parent}.csv"),
         split=folds_for_surrogate,
     output:
@@ -111,7 +111,7 @@ rule surrogate:
     resources:
         mem_mb=2000,
     params:
-        kind=lambda wildcards: or_stop(configuration.parse_bird, wildcards.bird)[1:],
+        kind=lambda wildcards: named(wildcards.bird)[2:],
         seed=seed_for("surrogate"),
         code=code("surrogate"),
     script:

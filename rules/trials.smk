@@ -3,7 +3,7 @@
 
 rule trials:
     input:
-        recording=checked("results/recordings/{bird}.nwb"),
+        recording=without_selection("results/recordings/{bird}.nwb"),
     output:
         trials="results/trials/{bird}.csv",
     log:
@@ -22,7 +22,7 @@ rule trials:
 # A surrogate is held out as its parent is, so only real birds have splits.
 rule split:
     input:
-        recording=of_real_bird("results/recordings/{bird}.nwb"),
+        recording=of_parent("results/recordings/{bird}.nwb"),
         trials="results/trials/{bird}.csv",
     output:
         split="results/splits/{bird}/{split}.csv",
@@ -41,11 +41,31 @@ rule split:
         "../workflow/scripts/split.py"
 
 
+# Which units count, and why the others do not. A surrogate has its parent's.
+rule inclusion:
+    input:
+        recording=of_real_bird("results/recordings/{parent}.nwb"),
+    output:
+        table="results/inclusion/{bird}.csv",
+    log:
+        "logs/inclusion/{bird}.log",
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=2000,
+    params:
+        rules=of_bird("inclusion"),
+        code=code("inclusion"),
+    script:
+        "../workflow/scripts/inclusion.py"
+
+
 # One job for all windows: each takes less time than a job takes to start.
 rule tensors:
     input:
-        recording=checked("results/recordings/{bird}.nwb"),
-        trials="results/trials/{bird}.csv",
+        recording=checked("results/recordings/{whole}.nwb"),
+        inclusion=checked("results/inclusion/{real}.csv"),
+        trials=checked("results/trials/{whole}.csv"),
     output:
         tensors=expand(
             "results/tensors/{{bird}}/{window}.h5",

@@ -11,11 +11,11 @@ from neuro2voc.configuration import (
     bird_entry,
     bird_names,
     check_bird,
-    check_config,
     derive_seed,
     parse_bird,
     setting,
 )
+from neuro2voc.configuration_check import check_config
 from neuro2voc.errors import DataError
 from neuro2voc.sources.public import CONVERTERS
 
@@ -53,6 +53,14 @@ def config():
         "decoders": ["logistic"],
         "null_band": {"surrogate": "shifted", "replicates": 19},
         "confusion": {"split": "blocked", "decoder": "logistic", "feature": "count"},
+        "inclusion": {"minimum_rate": 0.1, "quality": []},
+        "selections": {"good": {"quality": ["good"]}},
+        "curves": {"decoder": "lda", "split": "blocked", "feature": "onset", "replicates": 19},
+        "growing": {"starts": [-0.1, 0.0], "stop": 0.1, "step": 0.05},
+        "lag": {"reach": 0.15, "width": 0.03, "step": 0.015},
+        "neurons": {"numbers": [1, 2], "repeats": 2},
+        "learning": {"parts": [0.5, 1.0], "repeats": 2},
+        "across": {"birds": ["bird1", "bird2"], "labels": {"bird2": {"a": "b"}}},
         "bootstrap": 100,
     }
 
@@ -89,14 +97,14 @@ def test_schema_and_module_allow_the_same_names():
     assert properties["null_band"]["properties"]["surrogate"]["enum"] == list(
         configuration.SURROGATES
     )
-    assert properties["decoders"]["items"]["enum"] == list(configuration.DECODERS)
+    assert schema["$defs"]["decoder"]["enum"] == list(configuration.DECODERS)
     assert schema["$defs"]["splits"]["items"]["enum"] == list(configuration.SPLITS)
     assert schema["required"] == list(properties)
     converters = properties["public"]["additionalProperties"]["properties"]["converter"]
     assert converters["enum"] == list(CONVERTERS)
     for source in configuration.SOURCES:
         own = properties[source]["additionalProperties"]["properties"]
-        assert list(own)[-4:] == list(configuration.OWN_SETTINGS)
+        assert list(own)[-5:] == list(configuration.OWN_SETTINGS)
 
 
 def closed_levels(node, path=()):
@@ -212,10 +220,12 @@ def test_what_is_no_mapping_is_refused(config):
 @pytest.mark.parametrize(
     ("name", "parsed"),
     [
-        ("bird1", ("bird1", None, 1)),
-        ("bird1~shifted", ("bird1", "shifted", 1)),
-        ("bird1~shifted3", ("bird1", "shifted", 3)),
-        ("my_bird-2~independent19", ("my_bird-2", "independent", 19)),
+        ("bird1", ("bird1", None, None, 1)),
+        ("bird1~shifted", ("bird1", None, "shifted", 1)),
+        ("bird1~shifted3", ("bird1", None, "shifted", 3)),
+        ("bird1@good", ("bird1", "good", None, 1)),
+        ("bird1@good~shifted3", ("bird1", "good", "shifted", 3)),
+        ("my_bird-2~independent19", ("my_bird-2", None, "independent", 19)),
     ],
 )
 def test_names_of_birds_are_taken_apart(name, parsed):

@@ -190,7 +190,7 @@ def test_predictions_keep_their_contract(name, labels):
     model, grid = make_decoder(name, 0)
     features = {"good": informative(trials, 0.7), "bad": np.ones((len(trials), 2))}
     frame, metrics = decode(
-        features, trials, split, lambda: tuned_fit(model, grid, "blocked", 3, 0), 50, 0
+        features, trials, split, lambda _: tuned_fit(model, grid, "blocked", 3, 0), 50, 0
     )
     p = [f"p_{label}" for label in labels]
     assert list(frame.columns) == [*PREDICTIONS, *p]
@@ -324,7 +324,7 @@ def test_both_files_are_written(tmp_path, song):
     trials, split, _ = song
     model = make_decoder("logistic", 0)[0]
     frame, metrics = decode(
-        {"x": informative(trials, 1)}, trials, split, lambda: (fixed_fit(model), []), 50, 0
+        {"x": informative(trials, 1)}, trials, split, lambda _: (fixed_fit(model), []), 50, 0
     )
     paths = (tmp_path / "p.csv", tmp_path / "m.json")
     write_decoding(paths, frame, metrics, decoder="logistic", split="blocked")
@@ -351,7 +351,7 @@ def compared(song):
             {"x": informative(trials, noise)},
             trials,
             split,
-            lambda m=model: (fixed_fit(m), []),
+            lambda _, m=model: (fixed_fit(m), []),
             50,
             0,
         )
@@ -359,7 +359,7 @@ def compared(song):
         frames[name] = frame
     for name in BASELINES:
         features, model = baseline_fitting(name, trials)
-        metrics = decode(features, trials, split, lambda m=model: (fixed_fit(m), []), 50, 0)[1]
+        metrics = decode(features, trials, split, lambda _, m=model: (fixed_fit(m), []), 50, 0)[1]
         contents.append({"decoder": name, "split": "blocked", "features": metrics})
     oracle = frames["svm"].assign(prediction=frames["svm"]["truth"])
     rows = [("logistic", "x", i + 1, 0.30 + 0.01 * i) for i in range(9)]

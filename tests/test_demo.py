@@ -32,7 +32,7 @@ def test_a_decoder_reaches_nine_tenths_of_what_can_be_reached():
         {"onset": feature_matrix("onset", tensor)},
         used,
         split,
-        lambda: tuned_fit(model, grid, "blocked", CONFIG["inner_folds"], 0),
+        lambda _: tuned_fit(model, grid, "blocked", CONFIG["inner_folds"], 0),
         100,
         0,
     )

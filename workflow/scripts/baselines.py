@@ -15,6 +15,6 @@ with job(snakemake.log[0]):
         features, model = baseline_fitting(name, trials)
         fit = fixed_fit(model)
         result = decode(
-            features, trials, split, lambda fit=fit: (fit, []), params.resamples, params.seed
+            features, trials, split, lambda _, fit=fit: (fit, []), params.resamples, params.seed
         )
         write_decoding(paths, *result, decoder=name, **snakemake.wildcards)

@@ -5,8 +5,8 @@ from neuro2voc.comparison import comparison_table, read_null
 from neuro2voc.decoding import read_predictions
 from neuro2voc.figures.comparison import draw_comparison
 from neuro2voc.files import save_figure, write_csv
+from neuro2voc.inclusion import open_bird
 from neuro2voc.jobs import job
-from neuro2voc.recording import Recording
 from neuro2voc.splits import read_split
 from neuro2voc.trials import read_trials, used_trials
 
@@ -21,6 +21,6 @@ with job(snakemake.log[0]):
         params.resamples,
         params.seed,
     )
-    recording = Recording.open(files.recording)
+    recording = open_bird(files.recording, files.inclusion, snakemake.wildcards.bird)
     save_figure(draw_comparison(table, recording, params.surrogate), snakemake.output.figure)
     write_csv(table, snakemake.output.table)

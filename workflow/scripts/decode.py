@@ -7,12 +7,16 @@ from neuro2voc.trials import read_trials, used_trials
 
 with job(snakemake.log[0]):
     params, names = snakemake.params, snakemake.wildcards
-    model, grid = make_decoder(names.decoder, params.seed)
+
+    def fitting(feature):
+        model, grid = make_decoder(names.decoder, params.seed, feature)
+        return tuned_fit(model, grid, names.split, params.inner_folds, params.seed)
+
     predictions, metrics = decode(
         read_features(params.features, snakemake.input.tensors),
         used_trials(read_trials(snakemake.input.trials)),
         read_split(snakemake.input.split),
-        lambda: tuned_fit(model, grid, names.split, params.inner_folds, params.seed),
+        fitting,
         params.resamples,
         params.seed,
     )

@@ -5,7 +5,8 @@ from neuro2voc.recording import Recording
 
 with job(snakemake.log[0]) as log:
     entry = snakemake.params.entry
-    names = {key: entry[key] for key in ("intervals", "label_column") if key in entry}
+    keys = ("intervals", "label_column", "activity", "audio")
+    names = {key: entry[key] for key in keys if key in entry}
     recording = Recording.open(snakemake.input.recording, **names)
     about = about_of(snakemake.input.recording)
     write_recording(recording, snakemake.output.recording, **about)

@@ -3,6 +3,7 @@ from pathlib import Path
 
 from neuro2voc.comparison import null_band
 from neuro2voc.files import write_csv
+from neuro2voc.inclusion import read_inclusion
 from neuro2voc.jobs import job
 from neuro2voc.recording import Recording
 from neuro2voc.splits import read_split
@@ -12,6 +13,7 @@ with job(snakemake.log[0]):
     params = snakemake.params
     null = null_band(
         Recording.open(snakemake.input.recording),
+        read_inclusion(snakemake.input.inclusion),
         read_trials(snakemake.input.trials),
         read_split(snakemake.input.split),
         read_split(snakemake.input.kept) if snakemake.input.kept else None,

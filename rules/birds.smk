@@ -1,0 +1,1 @@
+# Birds beside each other, and what can be quoted.

@@ -1,0 +1,1 @@
+# What has to be ruled out before anything is believed.

@@ -1,0 +1,1 @@
+# What single units and groups of them say.

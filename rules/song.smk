@@ -1,0 +1,1 @@
+# What sessions, neighbours, trials and sounds have to do with it.

@@ -1,0 +1,1 @@
+# When neurons say what: windows that grow, move and lead or lag.
