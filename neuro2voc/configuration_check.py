@@ -43,6 +43,7 @@ def check_config(config: dict, schema_path: str | Path, simulator_keys: Iterable
     _check_features(config)
     _check_confusion(config)
     _check_across(config)
+    _check_trap(config)
 
 
 def _wrong(what: str, expected: str) -> DataError:
@@ -294,3 +295,13 @@ def _check_across(config: Mapping) -> None:
                     f"{nearest(bird, known) or '.'}",
                     f"birds described under simulated, recordings or public: {', '.join(known)}",
                 )
+
+
+def _check_trap(config: Mapping) -> None:
+    bird, known = config["trap"], config["simulated"]
+    if bird not in known or known[bird].get("tuning") != 0:
+        raise _wrong(
+            f"{_at(('trap',))} is '{bird}', which is not a simulated bird with `tuning: 0`"
+            f"{nearest(bird, known) or '.'}",
+            "a bird described under simulated whose neurons know nothing",
+        )

@@ -1,1 +1,126 @@
 # Birds beside each other, and what can be quoted.
+
+
+# One dot per bird of `birds`, from each bird's own comparison.
+rule many_birds:
+    input:
+        tables=expand("results/comparison/{bird}.csv", bird=config["birds"]),
+        recordings=expand("results/recordings/{bird}.nwb", bird=config["birds"]),
+    output:
+        figure=report(
+            "results/many_birds.png",
+            caption="../workflow/report/many_birds.rst",
+            category="all birds",
+            labels={"figure": "1 one dot per bird"},
+        ),
+        pdf="results/many_birds.pdf",
+        table="results/many_birds.csv",
+    log:
+        "logs/many_birds.log",
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=1000,
+    params:
+        split=lookup("curves/split", within=config),
+        code=code("many_birds"),
+    script:
+        "../workflow/scripts/many_birds.py"
+
+
+rule across_birds:
+    input:
+        tensors=expand(
+            "results/tensors/{bird}/{window}.h5",
+            bird=config["across"]["birds"],
+            window=configuration.window_of(config["curves"]["feature"]),
+        ),
+        trials=expand("results/trials/{bird}.csv", bird=config["across"]["birds"]),
+        splits=expand(
+            "results/splits/{bird}/{split}.csv",
+            bird=config["across"]["birds"],
+            split=config["curves"]["split"],
+        ),
+    output:
+        figure=report(
+            "results/across_birds.png",
+            caption="../workflow/report/across_birds.rst",
+            category="all birds",
+            labels={"figure": "2 one bird's decoder on another"},
+        ),
+        pdf="results/across_birds.pdf",
+        table="results/across_birds.csv",
+    log:
+        "logs/across_birds.log",
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=2000,
+    params:
+        birds=lookup("across/birds", within=config),
+        labels=lookup("across/labels", within=config),
+        feature=lookup("curves/feature", within=config),
+        replicates=lookup("curves/replicates", within=config),
+        resamples=lookup("bootstrap", within=config),
+        simulated=any(bird in config["simulated"] for bird in config["across"]["birds"]),
+        seed=configuration.derive_seed(config["seed"], "across_birds"),
+        code=code("across_birds"),
+    script:
+        "../workflow/scripts/across_birds.py"
+
+
+# Sentences for a paper's methods section, with this bird's numbers.
+rule methods:
+    input:
+        recording=checked("results/recordings/{whole}.nwb"),
+        inclusion=checked("results/inclusion/{real}.csv"),
+        trials=checked("results/trials/{whole}.csv"),
+        comparison="results/comparison/{bird}.csv",
+    output:
+        text=report(
+            "results/methods/{bird}.txt",
+            caption="../workflow/report/methods.rst",
+            category="{bird}",
+            labels={"figure": "text: methods"},
+        ),
+    log:
+        "logs/methods/{bird}.log",
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=1000,
+    params:
+        config=settings_of_bird,
+        code=code("methods"),
+    script:
+        "../workflow/scripts/methods.py"
+
+
+# What the thesis' protocol gives for neurons that know nothing.
+rule trap:
+    input:
+        recording=expand("results/recordings/{bird}.nwb", bird=config["trap"]),
+        trials=expand("results/trials/{bird}.csv", bird=config["trap"]),
+        split=expand("results/splits/{bird}/blocked.csv", bird=config["trap"]),
+    output:
+        figure=report(
+            "results/traps/duration.png",
+            caption="../workflow/report/trap.rst",
+            category="all birds",
+            labels={"figure": "3 the duration trap"},
+        ),
+        pdf="results/traps/duration.pdf",
+        table="results/traps/duration.csv",
+    log:
+        "logs/trap.log",
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=4000,
+    params:
+        null_seeds=seeds_of(config["trap"], "shifted", 5),
+        resamples=lookup("bootstrap", within=config),
+        seed=configuration.derive_seed(config["seed"], "trap"),
+        code=code("trap"),
+    script:
+        "../workflow/scripts/trap.py"

@@ -273,6 +273,22 @@ def decodings(file, names):
     return inputs
 
 
+def settings_of_bird(wildcards):
+    """All that the methods paragraph says of how a bird was decoded."""
+    keys = [
+        "splits",
+        "folds",
+        "inner_folds",
+        "guard",
+        "bout_gap",
+        "windows",
+        "features",
+        "decoders",
+    ]
+    keys += ["null_band", "replicates", "bootstrap"]
+    return {key: of_bird(key)(wildcards) for key in keys}
+
+
 def splits_of_bird(wildcards):
     return expand(
         "results/splits/{bird}/{split}.csv",

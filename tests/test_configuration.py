@@ -1,4 +1,5 @@
 import copy
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +18,7 @@ from neuro2voc.configuration import (
 )
 from neuro2voc.configuration_check import check_config
 from neuro2voc.errors import DataError
-from neuro2voc.sources.public import CONVERTERS
+from neuro2voc.sources.converters import CONVERTERS
 
 ROOT = Path(__file__).parents[1]
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
@@ -30,7 +31,12 @@ def config():
     return {
         "seed": 1,
         "birds": ["bird1"],
-        "simulated": {"bird1": {}, "bird2": {"units": 8, "splits": ["blocked"]}},
+        "simulated": {
+            "bird1": {},
+            "bird2": {"units": 8, "splits": ["blocked"]},
+            "bird0": {"tuning": 0},
+        },
+        "trap": "bird0",
         "recordings": {"mine": {"file": "/data/mine.nwb", "labels": ["a", "b"], "bout_gap": 1}},
         "public": {
             "known": {
@@ -132,7 +138,7 @@ def test_every_level_of_the_schema_is_closed_but_the_simulators():
         ("decoders", ["svn"], ["decoders holds 'svn'", "did you mean 'svm'?", "xgboost"]),
         ("decoders", ["svm", "svm"], ["decoders holds 'svm' more than once"]),
         ("features", ["onst"], ["features holds 'onst'", "did you mean 'onset'?"]),
-        ("features", ["rates"], ["did you mean 'rate'?", "count, rate, onset"]),
+        ("features", ["rates"], ["did you mean 'rate'?", "count, rate, tfidf, onset"]),
         (
             "null_band.surrogate",
             "shift",
@@ -154,7 +160,7 @@ def test_every_level_of_the_schema_is_closed_but_the_simulators():
         ("public.known.files", {"../a": FILE}, ["public.known.files has the name '../a'"]),
         ("public.known.sha", "x", ["public.known.sha is not a known key"]),
         ("birds", [], ["birds is an empty list"]),
-        ("birds", ["bird3"], ["birds holds 'bird3'", "did you mean 'bird", "bird1, bird2, mine"]),
+        ("birds", ["bird3"], ["birds holds 'bird3'", "did you mean", "bird1, bird2, bird0"]),
         ("birds", ["bird1~shifted"], ["birds holds 'bird1~shifted'", "controls"]),
         ("seed", 1.0, ["seed is 1.0", "a whole number from 0"]),
         ("seed", True, ["seed is true"]),
@@ -175,7 +181,16 @@ def test_every_level_of_the_schema_is_closed_but_the_simulators():
         ("windows.onset.bin", 0.03, ["windows.onset.bin is 0.03 s", "0.2 s", "divisor"]),
         ("windows.onset.bin", 0.3, ["windows.onset.bin is 0.3 s"]),
         ("windows.onset.bin", 0.02 + 1e-9, ["windows.onset.bin"]),
-        ("windows.onset.step", 1, ["windows.onset.step is not a known key"]),
+        ("windows.onset.step", 1, ["windows.onset.step is 1 s", "without gaps", "at most the bin"]),
+        ("windows.onset.step", 0.007, ["windows.onset.step is 0.007 s", "a divisor of 0.18 s"]),
+        ("windows.onset.stp", 1, ["windows.onset.stp is not a known key"]),
+        ("selections.good.qualty", ["a"], ["selections.good.qualty", "did you mean 'quality'?"]),
+        ("inclusion.presence", 2, ["inclusion.presence is 2", "a share from 0 to 1"]),
+        ("curves.feature", "onst", ["curves.feature is 'onst'", "did you mean 'onset'?"]),
+        ("growing.starts", [-0.6], ["growing reaches over 0.7 s", "a guard of at least 0.7 s"]),
+        ("across.birds", ["bird1", "bird3"], ["across.birds holds 'bird3'", "did you mean"]),
+        ("across.labels", {"brd": {}}, ["across.labels holds 'brd'"]),
+        ("trap", "bird1", ["trap is 'bird1'", "`tuning: 0`"]),
     ],
 )
 def test_each_mistake_is_named_with_its_place(config, path, value, fragments):
@@ -253,14 +268,14 @@ def test_names_that_mean_nothing_are_refused(name, fragment, config):
 
 
 def test_birds_are_found(config):
-    assert bird_names(config) == ["bird1", "bird2", "mine", "known"]
+    assert bird_names(config) == ["bird1", "bird2", "bird0", "mine", "known"]
     for name in ["bird2", "mine~poisson4"]:
         check_bird(name, config)
     assert bird_entry(config, "mine~poisson4") is config["recordings"]["mine"]
     with pytest.raises(DataError) as caught:
         check_bird("brd1~shifted", config)
     assert str(caught.value) == (
-        "no bird called 'brd1' in config.yaml; it lists: bird1, bird2, mine, known; "
+        "no bird called 'brd1' in config.yaml; it lists: bird1, bird2, bird0, mine, known; "
         "did you mean 'bird1'?"
     )
     with pytest.raises(DataError, match="no bird called"):
@@ -311,3 +326,30 @@ def test_a_window_that_reaches_beyond_the_guard_is_refused(config):
     text = message(config)
     assert "windows.onset reaches over 0.5 s" in text and "only 0.4 s apart" in text
     assert "a guard of at least 0.5 s" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("bird1@godd", "no selection called 'godd' in config.yaml; `selections` describes: good"),
+        ("bird1~shifted@good", "ask for 'bird1@good~shifted'"),
+        ("bird1@good@mua", "a selection of a selection"),
+    ],
+)
+def test_selections_that_cannot_be_made_are_refused(config, name, sentence):
+    with pytest.raises(DataError, match=re.escape(sentence)):
+        check_bird(name, config)
+
+
+def test_rules_of_inclusion_are_put_together(config):
+    config["inclusion"] = {"quality": [], "minimum_rate": 0.1, "presence": 0}
+    config["simulated"]["bird1"]["inclusion"] = {"minimum_rate": 0.2, "quality": ["mua"]}
+    rules = setting(config, "bird1@good~shifted", "inclusion")
+    assert rules == {"quality": ["good"], "minimum_rate": 0.2, "presence": 0}
+    assert setting(config, "bird2", "inclusion") == config["inclusion"]
+
+
+def test_the_oracle_is_asked_for_what_it_can_judge(config):
+    config["windows"]["moving"] = {**WINDOW, "step": 0.01}
+    config["features"] = ["count", "rate", "tfidf", "onset", "moving"]
+    assert configuration.oracle_features(config) == ["count", "rate", "onset"]

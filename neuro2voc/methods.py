@@ -1,0 +1,178 @@
+"""The paragraph for a paper's methods section, written from what was done."""
+
+from collections.abc import Mapping
+from importlib.metadata import version
+
+import pandas as pd
+
+from neuro2voc.configuration import WHOLE_SYLLABLE_FEATURES
+from neuro2voc.recording import Recording, Units
+
+LIBRARIES = ("numpy", "scikit-learn", "xgboost", "snakemake", "pynwb")
+FEATURES = {
+    "count": "spike counts of the whole syllable",
+    "rate": "mean rates of the whole syllable",
+    "tfidf": "TF-IDF weighted spike counts of the whole syllable",
+}
+DECODERS = {
+    "logistic": "multinomial logistic regression with an L2 penalty",
+    "svm": "a support vector machine with a radial kernel",
+    "xgboost": "gradient-boosted trees (XGBoost)",
+    "forest": "a random forest",
+    "bayes": "Gaussian naive Bayes",
+    "lda": "linear discriminant analysis with Ledoit-Wolf shrinkage",
+}
+SPLITS = {
+    "blocked": "contiguous blocks of whole song bouts",
+    "random": "single trials drawn at random (which lets trials of one bout lie on both sides)",
+    "session": "whole recording sessions",
+}
+SURROGATES = {
+    "shifted": "spikes of each session shifted in a circle against the song by a random lag",
+    "shuffled": "labels permuted within session",
+    "poisson": "every unit replaced by an independent Poisson process of the same rate",
+    "independent": "each unit's trials permuted within syllable class, session and fold",
+}
+
+
+def methods_paragraph(
+    recording: Recording,
+    inclusion: pd.DataFrame,
+    trials: pd.DataFrame,
+    comparison: pd.DataFrame,
+    config: Mapping,
+) -> str:
+    """Write what was done and found in sentences that can be pasted into a paper.
+
+    Parameters
+    ----------
+    recording : Recording
+        With all its units.
+    inclusion, trials, comparison : DataFrame
+        See `neuro2voc.inclusion.inclusion_table`, `neuro2voc.trials.make_trials`,
+        `neuro2voc.comparison.comparison_table`.
+    config : mapping
+        What the bird was decoded with: splits, folds, inner_folds, guard, bout_gap, windows,
+        features, decoders, null_band, replicates, bootstrap, inclusion.
+    """
+    return "\n\n".join(
+        [
+            _data(recording, inclusion, trials, config),
+            _decoding(config),
+            _judgement(comparison, config),
+            _versions(recording),
+        ]
+    )
+
+
+def _data(
+    recording: Recording, inclusion: pd.DataFrame, trials: pd.DataFrame, config: Mapping
+) -> str:
+    used = trials[trials["used"] == 1]
+    kept = inclusion[inclusion["included"] == 1]
+    kind = "Simulated data (no animal): " if recording.simulated else ""
+    what = "units" if isinstance(recording.units, Units) else "channels of binned activity"
+    spikes = kept["spikes"].sum()
+    fired = f", {spikes:,.0f} spikes" if spikes else ""
+    qualities = kept["quality"].value_counts()
+    by_quality = ", ".join(f"{count} {name}" for name, count in qualities.items())
+    counts = used["label"].value_counts().sort_index()
+    by_label = ", ".join(f"{name} {count}" for name, count in counts.items())
+    seconds = (recording.sessions["stop_time"] - recording.sessions["start_time"]).sum()
+    dropped = inclusion.loc[inclusion["included"] == 0, "reason"].value_counts()
+    because = "; ".join(f"{count} for {why}" for why, count in dropped.items())
+    left_out = f" {len(inclusion) - len(kept)} were dropped ({because})." if len(dropped) else ""
+    aside = trials.loc[trials["used"] == 0, "note"].value_counts()
+    noted = "; ".join(f"{count}: {why}" for why, count in aside.items())
+    set_aside = f" Of {len(trials)} labelled sounds {aside.sum()} were set aside ({noted})."
+    sessions = _number(len(recording.sessions), "session")
+    return (
+        f"{kind}{len(kept)} {what} ({by_quality}{fired}) were recorded in {sessions} of together "
+        f"{seconds / 60:.1f} min.{left_out} Decoded were {len(used)} renditions of {len(counts)} "
+        f"syllables ({by_label}) in {used['bout'].nunique()} bouts, of which a new one began after "
+        f"a silence longer than {config['bout_gap']:g} s.{set_aside if len(aside) else ''}"
+    )
+
+
+def _number(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def _decoding(config: Mapping) -> str:
+    features = [
+        FEATURES.get(name) or _window(config["windows"][name]) for name in config["features"]
+    ]
+    decoders = [DECODERS[name] for name in config["decoders"]]
+    splits = [SPLITS[name] for name in config["splits"]]
+    duration = (
+        " Whole-syllable features carry the syllable's duration whether or not neurons do, and are "
+        "compared with a decoder that knows nothing else."
+        if set(config["features"]) & set(WHOLE_SYLLABLE_FEATURES)
+        else ""
+    )
+    return (
+        f"Syllables were decoded from {_list(features)} with {_list(decoders)}; classes were "
+        f"weighed equally.{duration} Trials were held out in turn as {_list(splits, 'or')} "
+        f"({config['folds']} folds; {config['guard']:g} s around boundaries between blocks "
+        f"belonged to no fold). All fitted steps, imputation and scaling included, were fitted "
+        f"within the training folds, and hyperparameters chosen there on {config['inner_folds']} "
+        "inner folds made the same way."
+    )
+
+
+def _window(window: Mapping) -> str:
+    step = f" every {1e3 * window['step']:g} ms" if "step" in window else ""
+    start, stop = 1e3 * window["start"], 1e3 * window["stop"]
+    return (
+        f"spike counts in bins of {1e3 * window['bin']:g} ms{step} from {start:g} to {stop:g} ms "
+        f"around the syllable's {window['align']}"
+    )
+
+
+def _list(parts: list[str], last: str = "and") -> str:
+    return parts[0] if len(parts) == 1 else f"{'; '.join(parts[:-1])}; {last} {parts[-1]}"
+
+
+def _judgement(comparison: pd.DataFrame, config: Mapping) -> str:
+    cells = comparison[comparison["null_mean"].notna()]
+    null = config["null_band"]
+    text = (
+        "Accuracy is balanced over syllables, with 95 % percentile intervals from "
+        f"{config['bootstrap']} resamplings of whole bouts, and information is corrected for "
+        f"limited sampling (Panzeri & Treves 1996). Each decoding was repeated on "
+        f"{config['replicates']} surrogates ({SURROGATES[null['surrogate']]}), and p is the share "
+        "of these, the data included, that did as well."
+    )
+    if cells.empty:
+        return text
+    split = "blocked" if (cells["split"] == "blocked").any() else cells["split"].iat[0]
+    found = [
+        f"{row.feature}, {row.decoder}: {row.balanced_accuracy:.3f} ({row.low:.3f} to "
+        f"{row.high:.3f}; null {row.null_mean:.3f}, p = {row.p:.3g}"
+        + (f"; duration alone {row.duration:.3f}" if row.feature in WHOLE_SYLLABLE_FEATURES else "")
+        + ")"
+        for row in cells[cells["split"] == split].itertuples()
+    ]
+    first = cells[cells["split"] == split].iloc[0]
+    least = cells.loc[cells["split"] == split, "smallest_effect"]
+    effect = (
+        f" The smallest rise above chance that these bouts could show is {least.min():.3f} to "
+        f"{least.max():.3f}."
+        if least.notna().all()
+        else ""
+    )
+    return (
+        f"{text} Held out as {split}, {first['n_trials']:.0f} trials of {first['n_bouts']:.0f} "
+        f"bouts gave (chance {first['chance']:.3f}, previous syllable alone "
+        f"{first['previous']:.3f}) {'; '.join(found)}.{effect}"
+    )
+
+
+def _versions(recording: Recording) -> str:
+    names = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
+    control = (
+        f" This bird is a control: a '{recording.surrogate}' surrogate of {recording.parent}."
+        if recording.surrogate
+        else ""
+    )
+    return f"Analyses: neuro2voc, with {names}.{control}"
