@@ -1,4 +1,4 @@
-# make setup | demo | test | lint | clean. Everything runs from .venv; nothing needs to be activated.
+# make setup | demo | test | lint | bench | clean. Everything runs from .venv; nothing needs to be activated.
 # Another Python:  make setup PYTHON=/path/to/python3.12
 PYTHON ?= python3
 BIN := .venv/bin
@@ -8,7 +8,7 @@ SHELL := /bin/bash
 # Rules may call programs of the environment by name.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: setup demo test lint clean
+.PHONY: setup demo test lint bench clean
 
 setup: $(STAMP)
 
@@ -40,6 +40,21 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/snakemake --lint
+
+# Peers live in an environment of their own that sees .venv and cannot change it.
+BENCH := benchmarks/.venv
+$(BENCH)/installed: $(STAMP) benchmarks/requirements.txt
+	@$(BIN)/python -m venv $(BENCH)
+	@$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
+	    > "$$($(BENCH)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/project.pth"
+	@$(BENCH)/bin/python -m pip install --disable-pip-version-check --no-input --quiet \
+	    -r benchmarks/requirements.txt -c constraints.txt
+	@touch $@
+
+# Ratios to peers at the thesis' scale, on one thread; some minutes. Fails where results disagree.
+bench: $(BENCH)/installed
+	@$(BENCH)/bin/python -W ignore::UserWarning -m benchmarks.windows
+	@$(BENCH)/bin/python -W ignore::UserWarning -m benchmarks.files
 
 # All that the workflow made. The environment, recordings and downloads (data/) stay.
 clean:

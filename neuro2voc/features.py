@@ -23,7 +23,8 @@ def feature_matrix(feature: str, tensor: Tensor) -> np.ndarray:
     """
     counts = tensor.counts.astype(np.float64)
     counts[~tensor.observed] = np.nan
-    if feature == "rate":
+    # Levels are averages over the syllable already.
+    if feature == "rate" and tensor.additive:
         counts /= tensor.duration[:, None, None]
     return counts.reshape(len(counts), -1)
 

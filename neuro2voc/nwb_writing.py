@@ -4,6 +4,7 @@ import os
 import re
 import uuid
 from collections.abc import Mapping
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from pynwb.misc import Units as UnitsTable
 from neuro2voc.errors import DataError
 from neuro2voc.files import replacing
 from neuro2voc.nwb_reading import about_of, check_parent, text
-from neuro2voc.recording import Recording, Units
+from neuro2voc.recording import Audio, Binned, Recording, Spectrogram, Units
 
 # Where no date is known; the same for every file, so that files are the same.
 NO_DATE = datetime(2000, 1, 1, tzinfo=UTC)
@@ -31,6 +32,7 @@ def write_recording(
     path: str | Path,
     *,
     audio: tuple[float, np.ndarray] | None = None,
+    spectrogram: tuple[float, np.ndarray, np.ndarray | None] | None = None,
     description: str = "Neurons and song of one bird.",
     keywords: tuple[str, ...] = (),
     start_time: datetime = NO_DATE,
@@ -41,13 +43,16 @@ def write_recording(
     Parameters
     ----------
     recording : Recording
-        What to write.
+        What to write. Without labels there is no table of syllables.
     path : str or Path
         The file; it is replaced whole or not at all.
     audio : tuple of float and numpy.ndarray, optional
         Sampling rate (Hz) and samples (n,) from time 0 on to store: int16 as they are, floats
         as int16 of the finest step that holds them. Without it, the recording's own `audio` is
         linked by a relative path, not copied.
+    spectrogram : tuple of float, numpy.ndarray, numpy.ndarray or None, optional
+        Frames per second (Hz), frames (n, bands) from time 0 on and the bands' frequencies (Hz),
+        where they are known, to store. Without it, the recording's own `spectrogram` is linked.
     description : str
         One sentence on what was recorded.
     keywords : tuple of str
@@ -60,30 +65,53 @@ def write_recording(
     Raises
     ------
     DataError
-        If the sound to be linked lies in the very file that is to be written.
+        If what is to be linked lies in the very file that is to be written.
     """
     path = Path(path)
-    sound = recording.audio if audio is None else None
-    if sound is not None and sound.path.resolve() == path.resolve():
-        raise DataError(f"{path} holds the sound that it would be linked to; write another file.")
     keywords = ("songbird", *(["simulated"] if recording.simulated else []), *keywords)
     nwb = _nwb_file(path.stem, keywords, description, start_time, subject or {})
-    nwb.units = _units_table(recording.units)
-    nwb.add_time_intervals(_syllables_table(recording.syllables))
+    _add_units(nwb, recording.units)
+    if len(recording.syllables):
+        nwb.add_time_intervals(_syllables_table(recording.syllables))
     nwb.add_time_intervals(
         _intervals_table("sessions", "Times recorded in one go.", recording.sessions, ["session"])
     )
-    if audio is not None:
-        rate, samples = audio
-        _write(nwb, path, rate=rate, starting_time=0.0, **_int16(samples))
-    elif sound is not None:
-        # Relative links are followed from real folders, so a linked results/ must not mislead.
-        with h5py.File(sound.path.resolve(), "r") as source:
-            start = {"rate": sound.rate, "starting_time": sound.start_time}
-            scale = {"conversion": sound.conversion, "offset": sound.offset}
-            _write(nwb, path, data=source[sound.series]["data"], **start, **scale)
-    else:
+    sound, given = recording.audio, recording.spectrogram
+    frequencies = given.frequencies if given is not None else None
+    with ExitStack() as sources:
+        if audio is not None:
+            rate, samples = audio
+            _add_series(nwb, "audio", "The sound.", rate=rate, **_int16(samples))
+        elif sound is not None:
+            _add_series(nwb, "audio", "The sound.", **_linked(sound, path, sources))
+        meaning = "A spectrogram of the sound (frames, bands)."
+        if spectrogram is not None:
+            rate, frames, frequencies = spectrogram
+            frames = _packed(np.asarray(frames, dtype=np.float32))
+            _add_series(nwb, "spectrogram", meaning, rate=rate, data=frames)
+        elif given is not None:
+            _add_series(nwb, "spectrogram", meaning, **_linked(given, path, sources))
+        if frequencies is not None:
+            meaning = "Middle of each band of the spectrogram (Hz)."
+            nwb.add_scratch(frequencies, name="spectrogram_frequencies", description=meaning)
         _write(nwb, path)
+
+
+def _linked(source: Audio | Spectrogram, path: Path, sources: ExitStack) -> dict:
+    """Return a series in another file as one of this; that stays open until `sources` closes."""
+    if source.path.resolve() == path.resolve():
+        raise DataError(f"{path} holds the sound that it would be linked to; write another file.")
+    # Relative links are followed from real folders, so a linked results/ must not mislead.
+    file = sources.enter_context(h5py.File(source.path.resolve(), "r"))
+    data = file[source.series]["data"]
+    scale = {"conversion": source.conversion, "offset": source.offset}
+    return {"data": data, "rate": source.rate, "starting_time": source.start_time, **scale}
+
+
+def _add_series(nwb: NWBFile, name: str, description: str, **series: object) -> None:
+    """Add a series to what was acquired; it begins at time 0 unless `starting_time` says else."""
+    series = {"unit": "a.u.", "starting_time": 0.0} | series
+    nwb.add_acquisition(TimeSeries(name=name, description=description, **series))
 
 
 def write_surrogate(
@@ -133,7 +161,7 @@ def write_surrogate(
     for key, (value, meaning) in notes.items():
         nwb.add_scratch(value, name=f"surrogate_{key}", description=meaning)
     if changed == "units":
-        nwb.units = _units_table(recording.units)
+        _add_units(nwb, recording.units)
     elif changed == "syllables":
         nwb.add_time_intervals(_syllables_table(recording.syllables))
     else:
@@ -187,14 +215,41 @@ def _packed(values: np.ndarray) -> H5DataIO:
 def _ragged_columns(
     name: str, description: str, rows: tuple[np.ndarray, ...], empty: tuple
 ) -> list:
-    """Return a ragged column's index and its values, written whole."""
+    """Return a ragged column's index and its values, written whole and read at the disk's speed."""
     values = np.concatenate([np.zeros(empty), *rows])
     stops = np.cumsum([len(r) for r in rows]).astype(np.uint64)
-    column = _column(name, description, values)
+    column = VectorData(name=name, description=description, data=values)
     return [VectorIndex(name=f"{name}_index", data=stops, target=column), column]
 
 
-def _units_table(units: Units) -> UnitsTable:
+def _add_units(nwb: NWBFile, units: Units | Binned) -> None:
+    """Add the table of units and, for activity in bins, its series and notes where and what it is.
+
+    The spike times of units whose activity is a series are events found in it.
+    """
+    nwb.units = _units_table(units)
+    if isinstance(units, Units):
+        return
+    kind = "counts" if units.additive else "levels"
+    values = np.asarray(units.values, dtype=np.float32)
+    module = nwb.create_processing_module("misc", "Activity in bins.")
+    module.add(
+        TimeSeries(
+            name="activity",
+            description=f"Activity of each unit (bins, units): {kind}.",
+            data=_packed(values),
+            unit="count" if units.additive else "a.u.",
+            rate=float(units.rate),
+            starting_time=float(units.start_time),
+        )
+    )
+    notes = {"activity": ("processing/misc/activity", "The series that holds the activity.")}
+    notes["activity_kind"] = (kind, "Counts add up over time, levels are averaged.")
+    for name, (value, meaning) in notes.items():
+        nwb.add_scratch(value, name=name, description=meaning)
+
+
+def _units_table(units: Units | Binned) -> UnitsTable:
 
     meanings = {
         "depth": "Distance from the probe's tip in micrometres.",
@@ -202,7 +257,10 @@ def _units_table(units: Units) -> UnitsTable:
         "quality": "What the spike sorter or its user made of the unit.",
     }
     ids, table = units.table.index, units.table
-    columns = _ragged_columns("spike_times", "Spike times in seconds.", units.spike_times, (0,))
+    spikes = isinstance(units, Units)
+    trains = units.spike_times if spikes else units.events
+    meaning = "Spike times in seconds." if spikes else "Events in the activity, in seconds."
+    columns = [] if trains is None else _ragged_columns("spike_times", meaning, trains, (0,))
     if units.observed is not None:
         meaning = "Intervals in seconds in which the unit was observed."
         columns += _ragged_columns("obs_intervals", meaning, units.observed, (0, 2))
@@ -212,10 +270,10 @@ def _units_table(units: Units) -> UnitsTable:
     columns += [_column(n, meanings.get(n, f"{n} of the unit."), table[n]) for n in table]
     return UnitsTable(
         name="units",
-        description="Sorted units.",
+        description="Sorted units." if spikes else "Units whose activity is a series.",
         id=np.asarray(ids, dtype=np.int64),
         columns=columns,
-        resolution=units.resolution,
+        resolution=units.resolution if spikes else None,
     )
 
 
@@ -251,12 +309,8 @@ def _int16(samples: np.ndarray) -> dict:
     return {"data": _packed(np.rint(samples / step).astype(np.int16)), "conversion": step}
 
 
-def _write(nwb: NWBFile, path: Path, **audio: object) -> None:
-    """Write an NWB file whose object ids follow from its identifier, with sound if any."""
-    if audio:
-        nwb.add_acquisition(
-            TimeSeries(name="audio", description="The sound.", unit="a.u.", **audio)
-        )
+def _write(nwb: NWBFile, path: Path) -> None:
+    """Write an NWB file whose object ids follow from its identifier."""
     space = uuid.uuid5(uuid.NAMESPACE_OID, nwb.identifier)
 
     def derive_ids(builder: Builder, place: str) -> None:
@@ -275,4 +329,4 @@ def _write(nwb: NWBFile, path: Path, **audio: object) -> None:
 
     real = path.parent.resolve() / path.name
     with replacing(real) as temporary, StableIO(os.fspath(temporary), "w") as io:
-        io.write(nwb)
+        io.write(nwb, expandable=())  # columns in one piece, not in pieces that could grow

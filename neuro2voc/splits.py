@@ -50,7 +50,7 @@ def make_split(
     DataError
         Fewer bouts than folds, only one session, or a guard that leaves a fold without trials.
     """
-    used = used_trials(trials)
+    used = used_trials(trials, name)
     if split == "random":
         rows = _random(used, folds, seed)
     elif split == "session":

@@ -1,11 +1,15 @@
 """Trials: one per syllable, grouped into bouts."""
 
+import logging
+
 import numpy as np
 import pandas as pd
 
 from neuro2voc.errors import DataError
 from neuro2voc.files import read_csv
 from neuro2voc.recording import Recording
+
+log = logging.getLogger(__name__)
 
 COLUMNS = {
     "trial": int,
@@ -31,7 +35,8 @@ def make_trials(
     A syllable that lies inside another, or lasts no time, is set aside and counts for nothing; of
     the others, one that runs into the next ends where the next begins. A silence longer than
     `bout_gap`, or a new session, begins a new bout. Nothing is left out silently: every syllable
-    keeps its row, and one that is not decoded says why in `note`.
+    keeps its row, and one that is not decoded says why in `note`. A recording without labels has an
+    empty table.
 
     Parameters
     ----------
@@ -55,6 +60,9 @@ def make_trials(
         A label asked for does not occur, or fewer than two classes are left.
     """
     syllables = in_order(recording.syllables)
+    if syllables.empty:
+        log.warning("%s has no labels, so there is nothing to decode", recording.name)
+        return pd.DataFrame(columns=list(COLUMNS)).astype(COLUMNS)
     onset, stop = syllables["start_time"].to_numpy(), syllables["stop_time"].to_numpy()
     label = syllables["label"].astype(str)
     session = syllables["session"].astype(str)
@@ -125,6 +133,25 @@ def read_trials(path: str) -> pd.DataFrame:
     return read_csv(path, COLUMNS)
 
 
-def used_trials(trials: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows that are decoded."""
+def used_trials(trials: pd.DataFrame, name: str = "this recording") -> pd.DataFrame:
+    """Return the rows that are decoded.
+
+    Parameters
+    ----------
+    trials : DataFrame
+        See `make_trials`.
+    name : str
+        The bird's, for the message.
+
+    Raises
+    ------
+    DataError
+        If the recording has no labels.
+    """
+    if trials.empty:
+        raise DataError(
+            f"{name} has no labels, so there is nothing to decode; name a table of labelled "
+            "intervals and its column under `intervals:` and `label_column:`, or ask for a figure "
+            "that needs none (bout, units)."
+        )
     return trials[trials["used"] == 1]

@@ -124,3 +124,38 @@ rule trap:
         code=code("trap"),
     script:
         "../workflow/scripts/trap.py"
+
+
+# Numbers of arXiv:2502.07800: published, the same protocol here, an honest one, its null.
+rule thesis:
+    input:
+        recording=checked("results/recordings/{whole}.nwb"),
+        inclusion=checked("results/inclusion/{real}.csv"),
+        trials=checked("results/trials/{whole}.csv"),
+        split=checked("results/splits/{parent}/blocked.csv"),
+    output:
+        figure=report(
+            "results/thesis/{bird}.png",
+            caption="../workflow/report/thesis.rst",
+            category="{bird}",
+            labels={"figure": "thesis' numbers"},
+        ),
+        pdf="results/thesis/{bird}.pdf",
+        table="results/thesis/{bird}.csv",
+    log:
+        "logs/thesis/{bird}.log",
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=8000,
+    params:
+        null_seeds=lambda wildcards: (
+            []
+            if is_surrogate(wildcards.bird)
+            else seeds_of(wildcards.bird, "shifted", 5)
+        ),
+        resamples=lookup("bootstrap", within=config),
+        seed=seed_for("thesis"),
+        code=code("thesis"),
+    script:
+        "../workflow/scripts/thesis.py"

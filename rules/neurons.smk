@@ -1,1 +1,165 @@
 # What single units and groups of them say.
+
+
+rule rates:
+    input:
+        recording=checked("results/recordings/{whole}.nwb"),
+        inclusion=checked("results/inclusion/{real}.csv"),
+        trials=checked("results/trials/{whole}.csv"),
+    output:
+        figure=report(
+            "results/rates/{bird}.png",
+            caption="../workflow/report/rates.rst",
+            category="{bird}",
+            labels={"figure": "10 rates"},
+        ),
+        pdf="results/rates/{bird}.pdf",
+        table="results/rates/{bird}.csv",
+    log:
+        "logs/rates/{bird}.log",
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=2000,
+    params:
+        seed=seed_for("rates"),
+        code=code("rates"),
+    script:
+        "../workflow/scripts/rates.py"
+
+
+rule densities:
+    input:
+        recording=checked("results/recordings/{whole}.nwb"),
+        inclusion=checked("results/inclusion/{real}.csv"),
+        trials=checked("results/trials/{whole}.csv"),
+    output:
+        figure=report(
+            "results/densities/{bird}.png",
+            caption="../workflow/report/densities.rst",
+            category="{bird}",
+            labels={"figure": "11 densities"},
+        ),
+        pdf="results/densities/{bird}.pdf",
+        table="results/densities/{bird}.csv",
+    log:
+        "logs/densities/{bird}.log",
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=4000,
+    params:
+        protocol=protocol("densities"),
+        code=code("densities"),
+    script:
+        "../workflow/scripts/densities.py"
+
+
+rule single_units:
+    input:
+        unpack(curve_inputs),
+    output:
+        figure=report(
+            "results/single_units/{bird}.png",
+            caption="../workflow/report/single_units.rst",
+            category="{bird}",
+            labels={"figure": "12 single units"},
+        ),
+        pdf="results/single_units/{bird}.pdf",
+        table="results/single_units/{bird}.csv",
+    log:
+        "logs/single_units/{bird}.log",
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=2000,
+    params:
+        protocol=protocol("single_units"),
+        windows=lookup("windows", within=config),
+        code=code("single_units"),
+    script:
+        "../workflow/scripts/single_units.py"
+
+
+# Surrogates are fitted too, so this is a forest a hundred times.
+
+
+rule importances:
+    input:
+        unpack(curve_inputs),
+    output:
+        figure=report(
+            "results/importances/{bird}/{feature}.png",
+            caption="../workflow/report/importances.rst",
+            category="{bird}",
+            labels={"figure": "13 importances, {feature}"},
+        ),
+        pdf="results/importances/{bird}/{feature}.pdf",
+        table="results/importances/{bird}/{feature}.csv",
+    log:
+        "logs/importances/{bird}/{feature}.log",
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=4000,
+    params:
+        protocol=protocol("importances"),
+        windows=lookup("windows", within=config),
+        code=code("importances"),
+    script:
+        "../workflow/scripts/importances.py"
+
+
+rule neuron_number:
+    input:
+        unpack(curve_inputs),
+    output:
+        figure=report(
+            "results/neuron_number/{bird}.png",
+            caption="../workflow/report/neuron_number.rst",
+            category="{bird}",
+            labels={"figure": "14 number of neurons"},
+        ),
+        pdf="results/neuron_number/{bird}.pdf",
+        table="results/neuron_number/{bird}.csv",
+    log:
+        "logs/neuron_number/{bird}.log",
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=2000,
+    params:
+        protocol=protocol("neuron_number"),
+        windows=lookup("windows", within=config),
+        neurons=lookup("neurons", within=config),
+        code=code("neuron_number"),
+    script:
+        "../workflow/scripts/neuron_number.py"
+
+
+rule regions:
+    input:
+        unpack(curve_inputs),
+        single_units="results/single_units/{bird}.csv",
+    output:
+        figure=report(
+            "results/regions/{bird}.png",
+            caption="../workflow/report/regions.rst",
+            category="{bird}",
+            labels={"figure": "15 regions"},
+        ),
+        pdf="results/regions/{bird}.pdf",
+        table="results/regions/{bird}.csv",
+    log:
+        "logs/regions/{bird}.log",
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=2000,
+    params:
+        protocol=protocol("regions"),
+        windows=lookup("windows", within=config),
+        repeats=lookup("neurons/repeats", within=config),
+        code=code("regions"),
+    script:
+        "../workflow/scripts/regions.py"

@@ -1,31 +1,30 @@
 """Counts are exact, on a clock of whole nanoseconds."""
 
 import hashlib
+from fractions import Fraction
 
 import h5py
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from neuro2voc.binning import (
     Window,
-    count_spikes,
     make_tensor,
     make_window,
     nanoseconds,
     read_tensor,
-    window_edges,
+    window_bins,
     write_tensor,
 )
 from neuro2voc.configuration import SYLLABLE, window_of
 from neuro2voc.errors import DataError
 from neuro2voc.features import feature_matrix
-from neuro2voc.recording import Recording, Units
+from neuro2voc.recording import Binned, Recording, Units
 
 ONSET = Window("onset", "onset", -0.1, 0.1, 0.02)
 WHOLE = Window(SYLLABLE, SYLLABLE)
+MOVING = Window("moving", "onset", -0.15, 0.05, 0.02, 0.0025)
 
 
 def bird(trains, sessions=((0.0, 100.0),), observed=None, ids=None):
@@ -44,51 +43,12 @@ def trial_table(onset, offset, session="s0"):
     return frame.assign(session=session)
 
 
-def brute_force(trains, edges):
-    return [
-        [[sum(a <= t < b for t in train) for a, b in zip(row, row[1:], strict=False)]
-         for train in trains]
-        for row in edges
-    ]  # fmt: skip
-
-
-trains = st.lists(st.lists(st.integers(0, 30), max_size=25).map(sorted), min_size=1, max_size=4)
-
-
-@settings(derandomize=True, max_examples=300, deadline=None)
-@given(
-    trains,
-    st.integers(1, 4).flatmap(
-        lambda bins: st.lists(
-            st.lists(st.integers(-3, 33), min_size=bins + 1, max_size=bins + 1).map(sorted),
-            min_size=1,
-            max_size=5,
-        )
-    ),
-    st.sampled_from([1, 333, 20_000_000, 10**9]),
-    st.sampled_from([0, 7, 86_400 * 10**9]),
-)
-def test_counts_agree_with_brute_force_in_whole_nanoseconds(trains, edges, step, begin):
-    """Spikes on edges, twice, or not at all; bins of no width; a clock that has run for a day."""
-    trains = [[begin + step * t for t in train] for train in trains]
-    edges = np.array([[begin + step * t for t in row] for row in edges])
-    seconds = [np.array(train, dtype=float) / 1e9 for train in trains]
-    assert count_spikes(seconds, edges).tolist() == brute_force(trains, edges.tolist())
-
-
 def test_seconds_become_the_nearest_nanosecond_up_to_a_month():
     for whole in (0, 1, 999_999_999, 1_234_567_890, 30 * 86_400 * 10**9 + 123_456_789):
         # A double holds a month to 0.2 ns.
         assert nanoseconds(whole / 10**9) == whole
     assert nanoseconds(-0.1) == -100_000_000
     assert nanoseconds(np.array([0.1 + 0.2])).tolist() == [300_000_000]
-
-
-def test_bins_are_half_open_whatever_the_rounding_of_seconds():
-    # 0.1 + 0.2 > 0.3 in floating point; on the nanosecond clock they are one time.
-    edges = np.array([[200_000_000, 300_000_000, 400_000_000]])
-    assert count_spikes([np.array([0.1 + 0.2])], edges).tolist() == [[[0, 1]]]
-    assert count_spikes([np.array([0.2, 0.4])], edges).tolist() == [[[1, 0]]]
 
 
 def test_a_window_has_the_bins_it_says():
@@ -101,15 +61,31 @@ def test_a_window_has_the_bins_it_says():
     assert make_window(SYLLABLE, {}) == WHOLE
 
 
+def test_bins_of_a_moving_window_overlap_and_those_of_any_window_lie_whole_within_it():
+    assert len(MOVING.bin_starts) == 73
+    assert MOVING.bin_starts[[0, 1, -1]].tolist() == [-150_000_000, -147_500_000, 30_000_000]
+    assert (MOVING.bin_stops - MOVING.bin_starts == 20_000_000).all()
+    assert MOVING.bin_stops[-1] == 50_000_000
+    # Of 187.5 ms, 187 bins of 1 ms; the last half is not counted.
+    tensor = Window("fine", "onset", -0.125, 0.0625, 0.001)
+    assert len(tensor.bin_starts) == 187
+    assert tensor.edges[-1] == 62_000_000
+    # A step that does not lead to the end, and one that does not divide the bin.
+    odd = Window("odd", "onset", 0.0, 0.1, 0.03, 0.02)
+    assert odd.bin_starts.tolist() == [0, 20_000_000, 40_000_000, 60_000_000]
+    assert (Window("same", "onset", -0.1, 0.1, 0.02, 0.02).edges == ONSET.edges).all()
+    with pytest.raises(DataError, match="'moving' moves by 0.0025 s in bins of 0.02 s"):
+        _ = MOVING.edges
+
+
 def test_windows_are_aligned_to_onset_offset_or_both():
     onset, offset = np.array([1.0, 5.0]), np.array([1.3, 5.1])
     late = Window("late", "offset", -0.05, 0.05, 0.05)
-    assert (window_edges(late, onset, offset)[:, 1] == nanoseconds(offset)).all()
-    assert (window_edges(ONSET, onset, offset)[:, 5] == nanoseconds(onset)).all()
-    assert window_edges(WHOLE, onset, offset).tolist() == [
-        [1_000_000_000, 1_300_000_000],
-        [5_000_000_000, 5_100_000_000],
-    ]
+    assert (window_bins(late, onset, offset)[0][:, 1] == nanoseconds(offset)).all()
+    assert (window_bins(ONSET, onset, offset)[1][:, 4] == nanoseconds(onset)).all()
+    starts, stops = window_bins(WHOLE, onset, offset)
+    assert starts.tolist() == [[1_000_000_000], [5_000_000_000]]
+    assert stops.tolist() == [[1_300_000_000], [5_100_000_000]]
     spikes = [1.0, 1.25, 1.29, 1.3, 5.04, 5.05, 5.1, 5.15]
     recording, trials = bird([spikes]), trial_table(onset, offset)
     assert make_tensor(recording, trials, late).counts[:, 0].tolist() == [[2, 1], [1, 1]]
@@ -126,6 +102,10 @@ def test_the_bins_of_a_window_add_up_to_one_wide_bin():
     assert fine.counts.shape == (40, 5, 10)
     assert (fine.counts.sum(axis=2) == coarse.counts[:, :, 0]).all()
     assert fine.counts.sum() > 0
+    # Every eighth bin of the moving window adjoins the next.
+    moving = make_tensor(recording, trials, MOVING).counts[:, :, 4::8]
+    rest = make_tensor(recording, trials, Window("rest", "onset", -0.14, 0.04, 0.02)).counts
+    assert (moving == rest).all()
 
 
 def test_what_was_not_observed_is_said_to_be_unknown():
@@ -147,6 +127,70 @@ def test_what_was_not_observed_is_said_to_be_unknown():
     assert whole.observed[:, 1].tolist() == [True, True, True, False, True, True, False, False]
 
 
+def binned(values, rate, start_time, additive, observed=None):
+    values = np.asarray(values, dtype=np.float32)
+    table = pd.DataFrame(index=pd.RangeIndex(values.shape[1], name="unit"))
+    return Binned(values, rate, start_time, table, additive, observed=observed)
+
+
+def shared_out(values, rate, begin, start, stop):
+    """Share counts of bins of 1 / rate s out to [start, stop); exact, one bin after the other."""
+    total = Fraction(0)
+    for index, value in enumerate(values):
+        left, right = begin + Fraction(index, rate), begin + Fraction(index + 1, rate)
+        overlap = max(Fraction(0), min(right, stop) - max(left, start))
+        total += Fraction(float(value)) * overlap * rate
+    return total
+
+
+@pytest.mark.parametrize("additive", [True, False])
+@pytest.mark.parametrize("window", [ONSET, MOVING, WHOLE, Window("late", "offset", 0, 0.15, 0.05)])
+def test_activity_in_bins_is_shared_out_or_averaged(additive, window):
+    rng = np.random.default_rng(2)
+    rate, begin = 30, Fraction(1, 4)
+    values = rng.uniform(-1, 5, (120, 2)) if not additive else rng.integers(0, 9, (120, 2))
+    activity = binned(values, rate, float(begin), additive)
+    onset = np.array([1.0, 1.25, 2.0371, 3.9])
+    trials = trial_table(onset, onset + 0.2)
+    tensor = make_tensor(bird([[]]).with_units(activity), trials, window)
+    assert tensor.counts.dtype == np.float32
+    starts, stops = window_bins(window, onset, onset + 0.2)
+    for index in np.ndindex(*tensor.counts.shape):
+        trial, unit, bin = index
+        span = [Fraction(int(t[trial, bin]), 10**9) for t in (starts, stops)]
+        wanted = shared_out(activity.values[:, unit], rate, begin, *span)
+        if not additive:
+            wanted /= (span[1] - span[0]) * rate
+        assert tensor.counts[index] == pytest.approx(float(wanted), abs=2e-6)
+
+
+def test_activity_in_bins_stays_exact_where_edges_fall_together():
+    values = np.random.default_rng(3).integers(0, 1000, (1000, 3))
+    activity = binned(values, 50, 0.1, True)
+    trials = trial_table([0.1 + 0.02 * 40, 0.1 + 0.02 * 777], [2.0, 17.0])
+    counts = make_tensor(bird([[]]).with_units(activity), trials, ONSET).counts
+    assert (counts[0] == values[35:45].T).all()
+    assert (counts[1] == values[772:782].T).all()
+
+
+def test_activity_in_bins_is_unknown_outside_its_times():
+    activity = binned(np.ones((100, 1)), 100, 1.0, True)
+    onset = np.array([1.05, 1.1, 1.9, 1.95])
+    recording = bird([[]]).with_units(activity)
+    tensor = make_tensor(recording, trial_table(onset, onset + 0.01), ONSET)
+    assert tensor.observed[:, 0].tolist() == [False, True, True, False]
+    assert make_tensor(recording, trial_table(onset, onset + 0.05), WHOLE).observed.all()
+    gap = recording.with_units(binned(np.ones((100, 1)), 100, 1.0, True, (np.array([[1.0, 1.5]]),)))
+    tensor = make_tensor(gap, trial_table(onset, onset + 0.01), ONSET)
+    assert tensor.observed[:, 0].tolist() == [False, True, False, False]
+    values = np.ones((100, 1))
+    values[5] = np.nan
+    with pytest.raises(DataError, match="unit 0 has values that are no numbers"):
+        make_tensor(
+            bird([[]]).with_units(binned(values, 100, 1.0, False)), trial_table([1], [2]), WHOLE
+        )
+
+
 def test_features_are_counts_rates_and_flattened_windows_with_nan_where_unknown():
     observed = (np.array([[0.0, 100.0]]), np.array([[4.0, 100.0]]))
     recording = bird([[1.0, 1.05, 5.0], [1.0, 5.01, 5.02]], observed=observed)
@@ -162,14 +206,9 @@ def test_features_are_counts_rates_and_flattened_windows_with_nan_where_unknown(
     assert [window_of(f) for f in ("count", "rate", "onset")] == [SYLLABLE, SYLLABLE, "onset"]
 
 
-@pytest.mark.parametrize(("most", "dtype"), [(255, np.uint8), (256, np.uint16), (65536, np.uint32)])
-def test_the_type_grows_with_the_counts(most, dtype):
-    counts = count_spikes([np.linspace(0, 0.5, most)], np.array([[0, 10**9]]))
-    assert counts.dtype == dtype
-    assert counts.item() == most
-
-
-@pytest.mark.parametrize("window", [ONSET, WHOLE, Window("late", "offset", 0.0, 0.06, 0.03)])
+@pytest.mark.parametrize(
+    "window", [ONSET, WHOLE, MOVING, Window("late", "offset", 0.0, 0.06, 0.03)]
+)
 def test_a_tensor_is_read_as_it_was_written_and_written_byte_for_byte_the_same(tmp_path, window):
     recording = bird([np.arange(0, 90, 0.01), [1.0]], ids=["imec0µ", "2"])
     tensor = make_tensor(recording, trial_table(np.arange(1.0, 9), np.arange(1.0, 9) + 3.1), window)
@@ -194,7 +233,12 @@ def test_the_file_holds_what_its_contract_says(tmp_path):
         np.testing.assert_allclose(file["bin_start"], np.arange(-5, 5) * 0.02, atol=1e-12)
         np.testing.assert_allclose(file["bin_stop"], np.arange(-4, 6) * 0.02, atol=1e-12)
         assert file.attrs["align"] == "onset"
-        assert [file.attrs[k] for k in ("start", "stop", "bin")] == [-0.1, 0.1, 0.02]
+        assert [file.attrs[k] for k in ("start", "stop", "bin", "step")] == [-0.1, 0.1, 0.02, 0]
+    write_tensor(make_tensor(bird([[1.0]]), trial_table([1.0], [1.2]), MOVING), tmp_path / "m.h5")
+    with h5py.File(tmp_path / "m.h5") as file:
+        np.testing.assert_allclose(file["bin_start"], -0.15 + 0.0025 * np.arange(73), atol=1e-12)
+        np.testing.assert_allclose(file["bin_stop"], -0.13 + 0.0025 * np.arange(73), atol=1e-12)
+        assert file.attrs["step"] == 0.0025
 
 
 def test_a_file_that_is_no_tensor_ends_in_a_sentence(tmp_path):

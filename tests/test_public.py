@@ -6,12 +6,15 @@ from http.client import IncompleteRead
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.io import savemat
 
 from neuro2voc.errors import DataError
 from neuro2voc.nwb_writing import write_recording
 from neuro2voc.recording import Recording
 from neuro2voc.sources import public
-from neuro2voc.sources.public import CONVERTERS, convert_leblois2019, fetch
+from neuro2voc.sources.converters import convert, convert_leblois2019, convert_mackevicius2019
+from neuro2voc.sources.public import fetch
 
 CONTENT = b"0.1\n0.2\n"
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
@@ -117,12 +120,14 @@ def test_refusals(tmp_path, network):
 def leblois(tmp_path):
     """Return a function that writes both files and converts them."""
 
-    def convert(spikes="0.5\r\n0.25\r\n0.5\r\n", labels="3200,6400,a\n6000,9600,n\n"):
+    def made(spikes="0.5\r\n0.25\r\n0.5\r\n", labels="3200,6400,a\n6000,9600,n\n"):
         (tmp_path / "s.txt").write_text(spikes, newline="")
         (tmp_path / "l.csv").write_text(labels, newline="")
-        return CONVERTERS["leblois2019"](tmp_path / "s.txt", tmp_path / "l.csv")
+        recording, sound = convert("leblois2019", [tmp_path / "s.txt", tmp_path / "l.csv"])
+        assert sound == {}
+        return recording
 
-    return convert
+    return made
 
 
 def test_leblois2019_converts(leblois, tmp_path):
@@ -172,10 +177,76 @@ def test_the_real_files(shared_data, tmp_path, network):
         shared_data,
     )
     labels = shared_data / "leblois_unit_syllables" / "labels_32kHz_samples.csv"
-    recording = convert_leblois2019(tmp_path / "ch151.txt", labels)
+    recording, _ = convert_leblois2019(tmp_path / "ch151.txt", labels)
     assert sum(map(len, recording.units.spike_times)) == 10022
     counts = recording.syllables["label"].value_counts().to_dict()
     assert counts == {"n": 869, "i": 105, "a": 36, "b": 36, "c": 36, "d": 26}
     onset, offset = recording.syllables["start_time"], recording.syllables["stop_time"]
     assert np.sum(onset.to_numpy()[1:] < offset.to_numpy()[:-1]) == 1
     assert network.asked == []
+
+
+def write_mackevicius(folder, events="1 0.2\n1 0.5\n2 0.1\n", **changes):
+    """Write both files for three neurons, the last of them silent, and six frames at 10 Hz."""
+    neural = np.zeros((3, 6))
+    neural[0, 0], neural[1, [1, 4]] = 0.5, 0.25
+    song = np.arange(24.0).reshape(2, 12)
+    data = {"NEURAL": neural, "SONG": song, "VIDEOfs": np.uint8(10), "SONGfs": np.uint8(20)}
+    data = {name: value for name, value in (data | changes).items() if value is not None}
+    savemat(folder / "m.mat", data)
+    (folder / "e.txt").write_text(events)
+    return neural, song
+
+
+def test_mackevicius2019_gives_each_neuron_the_events_of_its_own_frames(tmp_path):
+    neural, song = write_mackevicius(tmp_path)
+    recording, sound = convert("mackevicius2019", [tmp_path / "m.mat", tmp_path / "e.txt"])
+    assert_array_equal(recording.units.values, neural.T)
+    assert not recording.units.additive and recording.syllables.empty
+    for events, expected in zip(recording.units.events, ([0.05], [0.15, 0.45], []), strict=True):
+        assert_allclose(events, expected)
+    rate, frames, frequencies = sound["spectrogram"]
+    assert (rate, frequencies) == (20, None)
+    assert_array_equal(frames, song.T)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"events": "1 0.2\n2\n"}, "Line 2 of .*e.txt is '2', not neuron and time"),
+        ({"events": "1 x\n"}, "Line 1 of .*e.txt has 'x' where a number belongs"),
+        ({"events": "4 0.3\n"}, "Neuron 4 of .*e.txt has events in other frames .*m.mat"),
+        ({"NEURAL": None}, "m.mat has no table of numbers 'NEURAL'"),
+        ({"SONG": "la"}, "m.mat has no table of numbers 'SONG'"),
+        ({"SONG": np.full((2, 2), np.nan)}, "m.mat has no table of numbers 'SONG'"),
+    ],
+)
+def test_malformed_files_of_mackevicius2019_are_named(tmp_path, changes, sentence):
+    write_mackevicius(tmp_path, **changes)
+    with pytest.raises(DataError, match=sentence):
+        convert_mackevicius2019(tmp_path / "m.mat", tmp_path / "e.txt")
+
+
+def test_what_is_no_matlab_file_is_named(tmp_path):
+    (tmp_path / "m.mat").write_bytes(b"<html>" * 99)
+    with pytest.raises(DataError, match=r"m\.mat cannot be read as a MATLAB file"):
+        convert_mackevicius2019(tmp_path / "m.mat", tmp_path / "e.txt")
+    with pytest.raises(DataError, match="'mackevicius'; did you mean 'mackevicius2019'"):
+        convert("mackevicius", [])
+
+
+def test_the_real_files_of_mackevicius2019(shared_data, tmp_path):
+    folder = shared_data / "mackevicius_hvc_ca"
+    paths = [folder / "MackeviciusData.mat", folder / "ppseq_songbird_spikes.txt"]
+    recording, sound = convert_mackevicius2019(*paths)
+    assert recording.units.values.shape == (666, 75)
+    # Every event is matched, and lies in a bin that is not 0; so is every such bin.
+    assert sum(map(len, recording.units.events)) == 3336 == (recording.units.values > 0).sum()
+    for events, values in zip(recording.units.events, recording.units.values.T, strict=True):
+        assert_array_equal((events * 30).astype(int), np.flatnonzero(values))
+    write_recording(recording, tmp_path / "m.nwb", **sound)
+    back = Recording.open(tmp_path / "m.nwb")
+    assert (back.spectrogram.rate, back.spectrogram.n_frames) == (200, 4440)
+    assert back.spectrogram.stop_time == pytest.approx(back.units.stop_time)
+    assert back.syllables.empty and len(back.sessions) == 1
+    assert_array_equal(back.units.values, recording.units.values)

@@ -7,12 +7,13 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import chi2, kstest, norm
 
 from neuro2voc.binning import Window, make_tensor
 from neuro2voc.configuration import SYLLABLE
 from neuro2voc.errors import DataError
-from neuro2voc.recording import Recording, Units
+from neuro2voc.recording import Binned, Recording, Units
 from neuro2voc.sources.settings import Settings
 from neuro2voc.sources.simulate import simulate
 from neuro2voc.splits import folds_of, make_split
@@ -163,6 +164,79 @@ def test_units_observed_for_different_times_are_all_shifted_far_enough(seed, sto
 
 def _same(old, new, lag, length):
     return np.allclose(np.sort((old + lag) % length), new, atol=1e-6)
+
+
+# Activity in bins
+
+
+def binned(rate=7.3, start=-0.4, observed=None, bins=2640, units=3):
+    """Levels that name their bin, from before the sessions to after; an event in each fifth bin."""
+    values = np.arange(bins, dtype=np.float32)[:, None] + 10_000 * np.arange(units)
+    middle = start + (np.arange(bins) + 0.5) / rate
+    table = pd.DataFrame(index=pd.RangeIndex(units, name="unit"))
+    events = tuple(middle[unit::5] for unit in range(units))
+    values = values.astype(np.float32)
+    return Binned(values, rate, start, table, False, events=events, observed=observed)
+
+
+def bins_inside(units, intervals):
+    begin = units.start_time + np.arange(len(units.values)) / units.rate
+    inside = [(begin >= a - 1e-4) & (begin + 1 / units.rate <= b + 1e-4) for a, b in intervals]
+    return np.flatnonzero(np.any(inside, axis=0))
+
+
+@settings(derandomize=True, max_examples=30, deadline=None)
+@given(seed=st.integers(0, 2**60))
+def test_bins_turn_with_their_events_by_one_whole_lag_in_each_session(seed):
+    recording = bird([regular(5)]).with_units(binned())
+    old, new = recording.units, surrogate(recording, "shifted", seed).units
+    moved = np.zeros(len(old.values), dtype=bool)
+    for bounds, least in zip(BOUNDS, LEAST, strict=True):
+        bins = bins_inside(old, [bounds])
+        moved[bins] = True
+        lag = np.flatnonzero(new.values[bins, 0] == old.values[bins[0], 0])[0]
+        assert least - 1e-9 <= lag / old.rate <= len(bins) / old.rate - least + 1e-9
+        assert_array_equal(new.values[bins], np.roll(old.values[bins], lag, axis=0))
+    assert_array_equal(new.values[~moved], old.values[~moved])
+    for unit in range(3):
+        # Each event still lies in the middle of the bin that it was found in.
+        bins = (new.events[unit] - new.start_time) * new.rate - 0.5
+        assert_allclose(bins, np.rint(bins), atol=1e-6)
+        marked = old.values[np.arange(unit, len(old.values), 5), unit]
+        marked = marked[moved[(marked - 10_000 * unit).astype(int)]]
+        assert_array_equal(np.sort(new.values[np.rint(bins).astype(int), unit]), marked)
+
+
+def test_bins_turn_within_the_time_in_which_their_unit_was_observed():
+    spans = (np.array([[0.0, 100.0], [150, 320]]), np.array([[0.0, 360.0]]), np.zeros((0, 2)))
+    recording = bird([regular(5)]).with_units(binned(observed=spans))
+    old, new = recording.units, surrogate(recording, "shifted", 3).units
+    for unit, intervals in enumerate(spans):
+        inside = np.zeros(len(old.values), dtype=bool)
+        for start, stop in BOUNDS:
+            bins = bins_inside(old, np.clip(intervals, start, stop))
+            inside[bins] = True
+            assert_array_equal(np.sort(new.values[bins, unit]), old.values[bins, unit])
+        assert_array_equal(new.values[~inside, unit], old.values[~inside, unit])
+        assert (new.values[inside, unit] != old.values[inside, unit]).all()
+
+
+@pytest.mark.parametrize("kind", ["poisson", "independent"])
+def test_surrogates_of_spikes_are_refused_for_activity_in_bins(kind, song):
+    recording, _, trials, split = song
+    recording = recording.with_units(binned(rate=30.0))
+    words = f"The surrogate '{kind}' needs spike times, but the activity of bird is given in bins"
+    with pytest.raises(DataError, match=words):
+        surrogate(recording, kind, 1, trials, split)
+
+
+def test_without_labels_there_is_nothing_to_shuffle():
+    empty = pd.DataFrame(columns=["start_time", "stop_time", "label", "session"])
+    recording = bird([regular(5)], syllables=empty)
+    trials = make_trials(recording, 0.5, [], 2)
+    with pytest.raises(DataError, match="bird has no labels"):
+        surrogate(recording, "shuffled", 1, trials)
+    assert len(surrogate(recording, "shifted", 1, trials).units) == 1
 
 
 # Poisson

@@ -7,8 +7,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neuro2voc.errors import DataError
+from neuro2voc.files import write_csv
 from neuro2voc.recording import Recording, Units
-from neuro2voc.trials import COLUMNS, EMPTY, INSIDE, START, make_trials, used_trials
+from neuro2voc.splits import make_split
+from neuro2voc.trials import (
+    COLUMNS,
+    EMPTY,
+    INSIDE,
+    START,
+    make_trials,
+    read_trials,
+    used_trials,
+)
 
 
 def bird(start, stop, label, session=None):
@@ -172,3 +182,18 @@ def test_trials_agree_with_a_walk_through_the_song(rows, gap):
         last = (end, where)
         assert name == row["label"]
     assert ((trials["note"] == "") == (trials["used"] == 1)).all()
+
+
+def test_a_recording_without_labels_has_an_empty_table_and_nothing_to_decode(tmp_path, caplog):
+    trials = make_trials(bird([], [], ""), 0.5, ["a"], 5)
+    assert "bird has no labels" in caplog.text
+    assert trials.empty and list(trials.columns) == list(COLUMNS)
+    write_csv(trials, tmp_path / "bird.csv")
+    again = read_trials(tmp_path / "bird.csv")
+    pd.testing.assert_frame_equal(again, trials, check_dtype=False)
+    for attempt in (
+        lambda: used_trials(trials, "bird"),
+        lambda: make_split("blocked", again, pd.DataFrame(), 5, 0.5, 0, "bird"),
+    ):
+        with pytest.raises(DataError, match=r"has no labels, so there is nothing to decode; name"):
+            attempt()

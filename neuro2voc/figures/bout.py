@@ -1,19 +1,23 @@
-"""One bout: sound, syllables and spikes on one clock."""
+"""One bout, or the liveliest moment of a recording without labels: sound, syllables, activity."""
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 from scipy.signal import spectrogram
 
 from neuro2voc.errors import DataError
 from neuro2voc.figures import style
-from neuro2voc.figures.units import UNKNOWN, unit_table
-from neuro2voc.recording import Audio, Recording
+from neuro2voc.figures.units import UNKNOWN
+from neuro2voc.recording import Audio, Binned, Recording, Spectrogram
 
-LONGEST, AROUND = 3.0, 0.1  # s shown, and before and after the bout
+LONGEST, AROUND = 3.0, 0.1  # s shown of a bout, and before and after it
+MOMENT = 4  # s shown of a recording without labels
 WINDOW, STEP = 0.0128, 0.002  # s, of the spectrogram
 HIGHEST, RANGE = 8000, 60  # Hz, dB below the loudest
+DARKEST = 0.75  # of black, for the most activity, so that events are seen on it
+UNSEEN = "#cfe6f5"  # where a unit was not observed, among shades of grey
 
 
 def example_bout(trials: pd.DataFrame) -> tuple[int, float, float]:
@@ -39,17 +43,60 @@ def example_bout(trials: pd.DataFrame) -> tuple[int, float, float]:
     return int(bout), float(start - AROUND), float(stop + AROUND)
 
 
+def liveliest(recording: Recording) -> tuple[float, float]:
+    """Return the first of the moments (MOMENT s, in steps of 1 s) with most activity.
+
+    Returns
+    -------
+    start, stop : float
+        s, within one session.
+    """
+    found = []
+    for first, last in recording.sessions[["start_time", "stop_time"]].to_numpy():
+        edges = np.arange(first, max(last, first + MOMENT + 1), 1.0)
+        active = np.convolve(_activity(recording, edges), np.ones(MOMENT), "valid")
+        best = int(active.argmax())
+        found.append((-active[best], first + best, min(first + best + MOMENT, last)))
+    _, start, stop = min(found)
+    return float(start), float(stop)
+
+
+def _activity(recording: Recording, edges: np.ndarray) -> np.ndarray:
+    """Return the activity of all units between edges (s): spikes, or shares of their ranges."""
+    units = recording.units
+    if isinstance(units, Binned):
+        begin = units.start_time + np.arange(len(units.values)) / units.rate
+        return np.histogram(begin, edges, weights=shaded(units, slice(None)).sum(axis=1))[0]
+    return np.sum([np.diff(np.searchsorted(t, edges)) for t in units.spike_times], axis=0)
+
+
+def shaded(units: Binned, bins: slice) -> np.ndarray:
+    """Return what is drawn of activity (bins, units): counts, or levels in the unit's range.
+
+    Levels of different units may have different scales: 0 is a unit's least level in the whole
+    recording, 1 its greatest.
+    """
+    if units.additive:
+        return units.values[bins]
+    low, high = units.values.min(axis=0), units.values.max(axis=0)
+    return (units.values[bins] - low) / np.where(high > low, high - low, 1)
+
+
 def bout_table(recording: Recording, trials: pd.DataFrame) -> pd.DataFrame:
     """Return what is drawn of the example bout, besides its sound.
 
     Returns
     -------
     DataFrame
-        kind ('shown', 'syllable', 'unobserved' or 'spike'), start, stop (s on the recording's
-        clock; a spike has no stop), label and used of syllables, unit and row (from the tip) of
-        the others.
+        kind ('shown', 'syllable', 'unobserved', 'bin', 'spike' or 'event'), start, stop (s on the
+        recording's clock; a spike or event has no stop), label and used of syllables, value of bins
+        (counts, or levels as `shaded` has them), unit and row (from the tip) of all but syllables.
+        Without trials, what is shown is the moment with most activity.
     """
-    bout, start, stop = example_bout(trials)
+    if trials.empty:
+        bout, (start, stop) = "", liveliest(recording)
+    else:
+        bout, start, stop = example_bout(trials)
     parts = [pd.DataFrame({"kind": ["shown"], "start": start, "stop": stop, "label": str(bout)})]
     inside = trials[(trials["offset"] > start) & (trials["onset"] < stop)]
     parts.append(
@@ -64,74 +111,146 @@ def bout_table(recording: Recording, trials: pd.DataFrame) -> pd.DataFrame:
         )
     )
     units = recording.units
-    for row, unit in enumerate(_order(recording)):
-        train = units.spike_times[unit]
-        train = train[np.searchsorted(train, start) : np.searchsorted(train, stop)]
+    binned = isinstance(units, Binned)
+    trains = (units.events or ()) if binned else units.spike_times
+    for row, unit in enumerate(_places(recording).index):
         about = {"unit": str(units.table.index[unit]), "row": row}
-        gaps = _unobserved(units.observed[unit], start, stop) if units.observed else []
-        parts += [
-            pd.DataFrame({"kind": ["unobserved"], "start": a, "stop": b, **about}) for a, b in gaps
-        ]
-        parts.append(pd.DataFrame({"kind": "spike", "start": train, **about}))
+        if units.observed:
+            gaps = pd.DataFrame(_unobserved(units.observed[unit], start, stop))
+            parts.append(gaps.assign(kind="unobserved", **about))
+        if binned:
+            parts.append(_bins(units, unit, start, stop).assign(**about))
+        if trains:
+            train = trains[unit]
+            train = train[np.searchsorted(train, start) : np.searchsorted(train, stop)]
+            kind = "event" if binned else "spike"
+            parts.append(pd.DataFrame({"kind": kind, "start": train, **about}))
     columns = ["kind", "start", "stop", "label", "used", "unit", "row"]
-    return pd.concat(parts, ignore_index=True).reindex(columns=columns)
+    columns += ["value"] if binned else []
+    filled = [part for part in parts if len(part)]
+    return pd.concat(filled, ignore_index=True).reindex(columns=columns)
 
 
-def _order(recording: Recording) -> np.ndarray:
-    """Return the units from the tip upwards; units of unknown depth last."""
-    return unit_table(recording)["depth"].argsort(kind="stable").to_numpy()
+def _places(recording: Recording) -> pd.DataFrame:
+    """Return each unit's name, depth (µm) and location, from the tip upwards, unknown depths last.
+
+    The index is the unit's number in the recording.
+    """
+    table = recording.units.table
+    depth = table["depth"].to_numpy(float) if "depth" in table else np.full(len(table), np.nan)
+    location = np.full(len(table), UNKNOWN)
+    if "location" in table:
+        location = table["location"].fillna("").astype(str).replace("", UNKNOWN).to_numpy()
+    names = table.index.astype(str)
+    places = pd.DataFrame({"unit": names, "depth": depth, "location": location})
+    return places.sort_values("depth", kind="stable")
 
 
-def _unobserved(observed: np.ndarray, start: float, stop: float) -> list[tuple[float, float]]:
+def _unobserved(observed: np.ndarray, start: float, stop: float) -> dict[str, np.ndarray]:
     """Return the parts of [start, stop) outside the intervals in which a unit was observed."""
     edges = np.clip(np.r_[start, np.ravel(observed), stop], start, stop).reshape(-1, 2)
-    return [(a, b) for a, b in edges if b > a]
+    edges = edges[edges[:, 1] - edges[:, 0] > 1e-6]  # less is rounding
+    return {"start": edges[:, 0], "stop": edges[:, 1]}
+
+
+def _bins(units: Binned, unit: int, start: float, stop: float) -> pd.DataFrame:
+    """Return the bins of one unit that begin in [start, stop)."""
+    bins = _shown(units, start, stop)
+    begin = units.start_time + np.arange(bins.start, bins.stop) / units.rate
+    value = shaded(units, bins)[:, unit]
+    return pd.DataFrame(
+        {"kind": "bin", "start": begin, "stop": begin + 1 / units.rate, "value": value}
+    )
+
+
+def _shown(units: Binned, start: float, stop: float) -> slice:
+    first, last = np.ceil((np.array([start, stop]) - units.start_time) * units.rate - 1e-6)
+    return slice(*np.clip([first, last], 0, len(units.values)).astype(int))
 
 
 @style.in_style()
 def draw_bout(recording: Recording, trials: pd.DataFrame) -> Figure:
-    """Draw an example bout: spectrogram, labels, spikes of units ordered by depth.
+    """Draw an example bout: spectrogram, labels, activity of units ordered by depth.
 
     Parameters
     ----------
     recording : Recording
-        The bird. Without sound, a sentence takes the spectrogram's place.
+        The bird. Sound comes before a given spectrogram; without either, a sentence takes its
+        place.
     trials : DataFrame
-        See `neuro2voc.trials.make_trials`.
+        See `neuro2voc.trials.make_trials`. If it is empty, the moment with most activity is drawn.
     """
     table = bout_table(recording, trials)
     bout, start, stop = table.loc[0, ["label", "start", "stop"]]
-    rows = len(recording.units)
-    heights = [26 if recording.audio else 6, 6, float(np.clip(1.6 * rows, 12, 90))]
+    labelled = not trials.empty
+    heard = _heard(recording, start, stop)
+    tall = float(np.clip(1.6 * len(recording.units), 12, 90))
+    heights = [26 if heard else 6, *([6] if labelled else []), tall]
     figure = style.new_figure(
         style.PAGE,
         sum(heights) + 14,
-        f"{recording.name}: one bout",
+        f"{recording.name}: {'one bout' if labelled else 'a moment of much activity'}",
         [_headline(recording, table, bout)],
-        ["The first bout with the median number of syllables; not chosen for its looks."],
+        [_notes(recording, table, labelled, heard)],
         kind=style.kind_of(recording),
     )
-    sound, labels, raster = figure.subplots(3, 1, sharex=True, height_ratios=heights)
-    raster.set(xlim=(0, stop - start), xlabel=f"time (s) from {start:.2f} s of the recording")
-    if _sounds(recording.audio, start, stop):
-        _draw_sound(sound, recording.audio, start, stop)
+    axes = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights)
+    sound, activity = axes[0], axes[-1]
+    activity.set(xlim=(0, stop - start), xlabel=f"time (s) from {start:.2f} s of the recording")
+    if isinstance(heard, Spectrogram):
+        _draw_given(sound, heard, start, stop)
+    elif heard is not None:
+        _draw_sound(sound, heard, start, stop)
     else:
         sound.set_axis_off()
-        what = "holds no sound of this bout" if recording.audio else "holds no sound"
+        any_sound = recording.audio or recording.spectrogram
+        what = "holds no sound of this time" if any_sound else "holds no sound"
         sentence = f"This recording {what}, so there is no spectrogram."
         sound.text(0.5, 0.5, sentence, ha="center", va="center", transform=sound.transAxes)
-    _draw_labels(labels, table, trials, start, stop)
-    _draw_raster(raster, table, recording, start)
-    for ax in (sound, labels):
+    if labelled:
+        _draw_labels(axes[1], table, trials, start, stop)
+    _draw_units(activity, table, recording, start, stop)
+    for ax in axes[:-1]:
         ax.tick_params(axis="x", bottom=False, labelbottom=False)
     return figure
 
 
-def _sounds(audio: Audio | None, start: float, stop: float) -> bool:
-    """Tell whether there is sound, long enough for a spectrogram, in [start, stop)."""
-    if audio is None:
-        return False
-    return min(stop, audio.stop_time) - max(start, audio.start_time) > 2 * WINDOW
+def _heard(recording: Recording, start: float, stop: float) -> Audio | Spectrogram | None:
+    """Return the sound, or else the spectrogram, that holds enough of [start, stop) to be seen."""
+    for source in (recording.audio, recording.spectrogram):
+        if source is None:
+            continue
+        if min(stop, source.stop_time) - max(start, source.start_time) > 2 * WINDOW:
+            return source
+    return None
+
+
+def _notes(
+    recording: Recording, table: pd.DataFrame, labelled: bool, heard: Audio | Spectrogram | None
+) -> str:
+    """Say how the time was chosen, and what the shades and marks of activity mean."""
+    length = table.loc[0, "stop"] - table.loc[0, "start"]
+    notes = [
+        "The first bout with the median number of syllables; not chosen for its looks."
+        if labelled
+        else f"No labels: the {length:.2g} s with most activity; not chosen for its looks."
+    ]
+    if isinstance(heard, Spectrogram):
+        notes.append("The spectrogram is as it was given.")
+    units = recording.units
+    if isinstance(units, Binned):
+        width = f"bins of {1e3 / units.rate:.3g} ms"
+        notes.append(
+            f"Counts in {width}: white 0, darkest {table['value'].max():.3g}."
+            if units.additive
+            else f"Levels in {width}: white the least of each unit in the whole recording, darkest "
+            "its greatest."
+        )
+        notes += ["Marks are events found in them."] if units.events else []
+    if (table["kind"] == "unobserved").any():
+        bars = "Blue" if isinstance(units, Binned) else "Grey"
+        notes.append(f"{bars}: not observed.")
+    return " ".join(notes)
 
 
 def _draw_sound(ax: Axes, audio: Audio, start: float, stop: float) -> None:
@@ -147,20 +266,42 @@ def _draw_sound(ax: Axes, audio: Audio, start: float, stop: float) -> None:
     power = power[shown] / max(power[shown].max(), np.finfo(float).tiny)
     level = 10 * np.log10(np.maximum(power, 10 ** (-RANGE / 10)))
     time, step = time + first - start, STEP / 2
-    image = ax.imshow(
-        level,
-        origin="lower",
-        aspect="auto",
-        cmap="magma",
-        vmin=-RANGE,
-        vmax=0,
-        interpolation="nearest",
-        extent=(time[0] - step, time[-1] + step, 0, frequency[shown][-1] / 1000),
-    )
+    extent = (time[0] - step, time[-1] + step, 0, frequency[shown][-1] / 1000)
+    image = _draw_image(ax, level, extent, (-RANGE, 0))
     ax.set(ylabel="frequency\n(kHz)", yticks=[0, 4, 8], ylim=(0, HIGHEST / 1000))
-    beside = ax.inset_axes((1.01, 0, 0.012, 1))
-    bar = ax.figure.colorbar(image, cax=beside, ticks=[-RANGE, -RANGE / 2, 0])
-    bar.set_label("dB")
+    _draw_bar(image, [-RANGE, -RANGE / 2, 0], "dB")
+
+
+def _draw_given(ax: Axes, given: Spectrogram, start: float, stop: float) -> None:
+    """Draw what there is of [start, stop) of a given spectrogram, in its own scale."""
+    first, last = max(start, given.start_time), min(stop, given.stop_time)
+    power = given.read(first, last).T
+    bands = given.frequencies
+    if bands is not None and np.allclose(np.diff(bands), np.diff(bands).mean()):
+        half = np.diff(bands).mean() / 2 if len(bands) > 1 else 0.5
+        bottom, top = (bands[0] - half) / 1000, (bands[-1] + half) / 1000
+        ax.set_ylabel("frequency\n(kHz)")
+    else:
+        bottom, top = 0.5, len(power) + 0.5
+        ax.set_ylabel("frequency\nband")
+        ax.set_yticks([1, len(power)])
+    limits = float(power.min()), float(power.max())
+    image = _draw_image(ax, power, (first - start, last - start, bottom, top), limits)
+    _draw_bar(image, limits, "level,\nas given")
+
+
+def _draw_image(ax: Axes, values: np.ndarray, extent: tuple, limits: tuple) -> ScalarMappable:
+    low, high = limits
+    look = {"origin": "lower", "aspect": "auto", "cmap": "magma", "interpolation": "nearest"}
+    return ax.imshow(values, vmin=low, vmax=high, extent=extent, **look)
+
+
+def _draw_bar(image: ScalarMappable, ticks: list[float], label: str) -> None:
+    """Draw an image's scale beside it."""
+    beside = image.axes.inset_axes((1.01, 0, 0.012, 1))
+    bar = image.axes.figure.colorbar(image, cax=beside, ticks=ticks)
+    bar.ax.set_yticklabels([f"{tick:.2g}" for tick in ticks])
+    bar.set_label(label)
     bar.outline.set_visible(False)
 
 
@@ -181,31 +322,61 @@ def _draw_labels(
     ax.spines[:].set_visible(False)
 
 
-def _draw_raster(ax: Axes, table: pd.DataFrame, recording: Recording, start: float) -> None:
-    units = unit_table(recording).iloc[_order(recording)].reset_index(drop=True)
-    known = units.loc[units["location"] != UNKNOWN, "location"]
+def _draw_units(
+    ax: Axes, table: pd.DataFrame, recording: Recording, start: float, stop: float
+) -> None:
+    """Draw each unit's activity in a row: bins as shades, spikes or events as marks."""
+    places = _places(recording)
+    known = places.loc[places["location"] != UNKNOWN, "location"]
     colors = {**style.colors_of(known, style.REGIONS), UNKNOWN: style.BLACK}
-    for row, location in enumerate(units["location"]):
+    binned = isinstance(recording.units, Binned)
+    if binned:
+        _draw_bins(ax, recording.units, places.index, start, stop)
+        colors = dict.fromkeys(colors, style.BLACK)
+    for row, location in enumerate(places["location"]):
         mine = table[table["row"] == row]
-        spikes = mine.loc[mine["kind"] == "spike", "start"] - start
-        ax.vlines(spikes, row - 0.42, row + 0.42, color=colors[location], lw=0.6)
+        moments = mine.loc[mine["kind"].isin(["spike", "event"]), "start"] - start
+        ax.vlines(
+            moments,
+            row - 0.42,
+            row + 0.42,
+            color=style.VERMILION if binned else colors[location],
+            lw=0.6,
+        )
         gaps = mine[mine["kind"] == "unobserved"]
         ax.barh(
             [row] * len(gaps),
             gaps["stop"] - gaps["start"],
             left=gaps["start"] - start,
             height=1,
-            color=style.PALE,
+            color=UNSEEN if binned else style.PALE,
             lw=0,
         )
-    deep = units["depth"].notna().any()
-    ax.set_ylim(-0.6, len(units) - 0.4)
+    deep = places["depth"].notna().any()
+    ax.set_ylim(-0.6, len(places) - 0.4)
     ax.set_ylabel("units, from the tip up" if deep else "units")
-    ax.set_yticks([0, len(units) - 1] if len(units) > 1 else [0], _ends(units))
+    ax.set_yticks([0, len(places) - 1] if len(places) > 1 else [0], _ends(places))
     ax.tick_params(axis="y", length=0)
     for name in known.unique():
-        middle = float(np.median(np.flatnonzero(units["location"] == name)))
+        middle = float(np.median(np.flatnonzero(places["location"] == name)))
         style.name_beside(ax, middle, name, colors[name])
+
+
+def _draw_bins(ax: Axes, units: Binned, order: np.ndarray, start: float, stop: float) -> None:
+    bins = _shown(units, start, stop)
+    values = shaded(units, bins).T[order]
+    first, last = units.start_time + np.array([bins.start, bins.stop]) / units.rate - start
+    most = values.max(initial=0) if units.additive else 1
+    ax.imshow(
+        values,
+        origin="lower",
+        aspect="auto",
+        cmap="Greys",
+        vmin=0,
+        vmax=(most or 1) / DARKEST,
+        interpolation="nearest",
+        extent=(first, last, -0.5, len(values) - 0.5),
+    )
 
 
 def _ends(units: pd.DataFrame) -> list[str]:
@@ -218,10 +389,16 @@ def _ends(units: pd.DataFrame) -> list[str]:
 
 
 def _headline(recording: Recording, table: pd.DataFrame, bout: str) -> str:
-    sung = table[table["kind"] == "syllable"]
-    spikes = (table["kind"] == "spike").sum()
+    n = table["kind"].value_counts()
     units = "1 unit" if len(recording.units) == 1 else f"{len(recording.units)} units"
+    marks = f"{n['event']} events" if "event" in n else "activity"
+    if not isinstance(recording.units, Binned):
+        marks = f"{n.get('spike', 0)} spikes"
+    shown = f"{marks} of {units}"
+    if not bout:
+        return f"No labels. {shown[0].upper()}{shown[1:]}."
+    sung = table[table["kind"] == "syllable"]
     return (
         f"Bout {bout}: {(sung['used'] == 1).sum()} syllables to decode (coloured), "
-        f"{(sung['used'] == 0).sum()} other sounds (grey), {spikes} spikes of {units}."
+        f"{(sung['used'] == 0).sum()} other sounds (grey), {shown}."
     )

@@ -1,4 +1,4 @@
-"""Public recordings: fetched once, verified, converted."""
+"""Public recordings: fetched once and verified."""
 
 import logging
 import os
@@ -6,22 +6,15 @@ import shutil
 import ssl
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterable
 from http.client import HTTPException
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
-
-from neuro2voc.errors import DataError, nearest
+from neuro2voc.errors import DataError
 from neuro2voc.files import replacing, sha256_of
-from neuro2voc.recording import Recording, Units
 
 log = logging.getLogger(__name__)
 
 TIMEOUT = 60  # s without a byte, after which a download is given up
-# The repository's documentation gives its recordings' sampling rate (Hz).
-LEBLOIS2019_RATE = 32_000
 
 
 def fetch(
@@ -124,92 +117,3 @@ def _download(url: str, sha256: str, size: int, path: Path) -> None:
             f"{url} could not be downloaded ({error}); the file with sha256 {sha256} is needed: "
             f"{_elsewhere()}."
         ) from error
-
-
-def convert_leblois2019(spikes_path: str | Path, labels_path: str | Path) -> Recording:
-    """Convert one unit and its song, recorded in the group of A. Leblois (Bordeaux, 2019).
-
-    Parameters
-    ----------
-    spikes_path : str or Path
-        Spike times in seconds, one a line.
-    labels_path : str or Path
-        ``onset,offset,label`` in samples at 32 kHz, one sound a line, without a header.
-
-    Returns
-    -------
-    Recording
-        One unit ``ch151``, one session, no sound. An interval that overlaps the next is kept.
-
-    Raises
-    ------
-    DataError
-        If a file is missing, or a line is not of this form.
-    """
-    spikes = [_number(spikes_path, n, line) for n, line in _lines(spikes_path)]
-    rows = []
-    for number, line in _lines(labels_path):
-        fields = [field.strip() for field in line.split(",")]
-        if len(fields) != 3 or not fields[2]:
-            raise DataError(
-                f"Line {number} of {labels_path} is '{line}', not onset,offset,label; correct it."
-            )
-        onset, offset = (_number(labels_path, number, field) for field in fields[:2])
-        if not offset > onset:
-            raise DataError(
-                f"Line {number} of {labels_path} ends at sample {offset:.0f}, before it has begun "
-                f"at {onset:.0f}; correct it."
-            )
-        rows.append((onset / LEBLOIS2019_RATE, offset / LEBLOIS2019_RATE, fields[2], "session1"))
-    for path, content in ((spikes_path, spikes), (labels_path, rows)):
-        if not content:
-            raise DataError(f"{path} is empty; fetch it again.")
-    syllables = pd.DataFrame(rows, columns=["start_time", "stop_time", "label", "session"])
-    end = np.nextafter(max(max(spikes), syllables["stop_time"].max()), np.inf)
-    sessions = pd.DataFrame({"session": ["session1"], "start_time": [0.0], "stop_time": [end]})
-    units = Units(
-        spike_times=(np.unique(spikes),),
-        table=pd.DataFrame(index=pd.Index(["ch151"], name="unit")),
-        resolution=1 / LEBLOIS2019_RATE,
-    )
-    syllables = syllables.sort_values("start_time", kind="stable", ignore_index=True)
-    return Recording("leblois2019", units, syllables, sessions)
-
-
-def _lines(path: str | Path) -> list[tuple[int, str]]:
-    """Return a text file's lines that are not blank, with their numbers from 1."""
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read as text ({error}); fetch it again.") from error
-    return [(n, line.strip()) for n, line in enumerate(text.splitlines(), 1) if line.strip()]
-
-
-def _number(path: str | Path, line: int, text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = np.nan
-    if not np.isfinite(value):
-        raise DataError(f"Line {line} of {path} has '{text}' where a number belongs; correct it.")
-    return value
-
-
-# By the name under `converter:`; each takes its files in the order they are listed in.
-CONVERTERS: dict[str, Callable[..., Recording]] = {"leblois2019": convert_leblois2019}
-
-
-def convert(converter: str, paths: Iterable[str]) -> Recording:
-    """Convert a public data set.
-
-    Raises
-    ------
-    DataError
-        There is no such converter, or it finds its files malformed.
-    """
-    if converter not in CONVERTERS:
-        raise DataError(
-            f"there is no converter '{converter}'{nearest(converter, CONVERTERS) or '.'} "
-            f"There are: {', '.join(CONVERTERS)}."
-        )
-    return CONVERTERS[converter](*paths)
