@@ -20,7 +20,8 @@ from pynwb.misc import Units as UnitsTable
 
 from neuro2voc.errors import DataError
 from neuro2voc.files import replacing
-from neuro2voc.nwb_reading import about_of, check_parent, text
+from neuro2voc.nwb_reading import about_of, check_parent
+from neuro2voc.nwb_tables import text
 from neuro2voc.recording import Audio, Binned, Recording, Spectrogram, Units
 
 # Where no date is known; the same for every file, so that files are the same.

@@ -209,7 +209,7 @@ class Spectrogram:
                 f"{self.stop_time:g} s and has no interval from {start:g} to {stop:g} s; ask for a "
                 "part of it."
             )
-        from neuro2voc.nwb_reading import open_nwb
+        from neuro2voc.nwb_tables import open_nwb
 
         with open_nwb(self.path) as file:
             data = file[self.series]["data"]

@@ -59,7 +59,7 @@ def test_a_lacking_column_is_named(tmp_path):
     path = lab_file(tmp_path / "lab.nwb")
     with h5py.File(path, "a") as file:
         del file["intervals/syllables/stop_time"]
-    with pytest.raises(DataError, match="lacks something that NWB asks for.*stop_time.*validate"):
+    with pytest.raises(DataError, match=r"lacks the dataset intervals/syllables/stop_time .*valid"):
         Recording.open(path)
 
 
@@ -70,17 +70,22 @@ def test_labels_that_are_not_there(tmp_path):
     with pytest.raises(DataError, match=r"no column 'labels'; did you mean 'label'\? .*: label\)"):
         Recording.open(path, "songs", "labels")
     path = lab_file(tmp_path / "b.nwb", tables={})
-    with pytest.raises(DataError, match="has no labels; add a TimeIntervals table 'syllables'"):
-        Recording.open(path)
+    with pytest.raises(DataError, match="has no labels; add a TimeIntervals table 'songs'"):
+        Recording.open(path, "songs")
 
 
-def test_an_empty_table(tmp_path):
+def test_an_empty_table(tmp_path, caplog):
     write_recording(bird(), tmp_path / "b.nwb")
     with h5py.File(tmp_path / "b.nwb", "a") as file:
+        table = file["intervals/syllables"]
         for column in ("id", "start_time", "stop_time", "label", "session"):
-            file["intervals/syllables"][column].resize((0,))
+            kind = table[column].dtype
+            del table[column]
+            table.create_dataset(column, (0,), kind)
     with pytest.raises(DataError, match="table 'syllables' of .* is empty; add"):
-        Recording.open(tmp_path / "b.nwb")
+        Recording.open(tmp_path / "b.nwb", "syllables")
+    assert Recording.open(tmp_path / "b.nwb").syllables.empty
+    assert "has no labels (the table 'syllables' is empty)" in caplog.text
 
 
 @pytest.mark.parametrize(("start", "stop"), [(3, 2), (np.nan, 2), (1, np.nan)])
