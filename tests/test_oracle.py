@@ -5,12 +5,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.special import logsumexp
 from scipy.stats import binom, chisquare, norm
 
-from neuro2voc.binning import Tensor, Window, make_tensor
+from neuro2voc.binning import Window, make_tensor
 from neuro2voc.configuration import SYLLABLE
 from neuro2voc.decoders import make_decoder
 from neuro2voc.decoding import cross_decode, fixed_fit, outer_folds
+from neuro2voc.errors import DataError
 from neuro2voc.features import feature_matrix
 from neuro2voc.sources import oracle
 from neuro2voc.sources.oracle import count_chain, oracle_posterior
@@ -164,7 +166,7 @@ def test_without_tuning_the_oracle_knows_nothing_of_a_fixed_window():
 
 
 def test_without_tuning_the_posterior_has_a_closed_form():
-    """Given a rate: the normal density of the duration, as the counts say nothing beyond it.
+    """Given a rate: the normal mass of the duration's tick, as the counts say nothing beyond it.
 
     Given a count: that of a renewal process in its steady state, over the durations of the label.
     """
@@ -172,10 +174,12 @@ def test_without_tuning_the_posterior_has_a_closed_form():
     bird = Bird(alike, 4, ["a", "b", "c"])
     mean = bird.truth.repertoire.durations[[1, 2, 3]] * 1000
     ticks = np.rint((bird.trials["offset"] - bird.trials["onset"]).to_numpy() * 1000)
-    density = norm.pdf(ticks[:, None], mean, alike.duration_cv * mean)
-    expected = density / density.sum(axis=1, keepdims=True)
-    # The oracle widens the density by a thousandth of a tick and drops odds below one in a million.
-    np.testing.assert_allclose(bird.posterior("rate"), expected, rtol=2e-3, atol=2e-5)
+    mass = np.diff(
+        norm.cdf([ticks[:, None] - 0.5, ticks[:, None] + 0.5], mean, 0.06 * mean), axis=0
+    )
+    expected = mass[0] / mass[0].sum(axis=1, keepdims=True)
+    # The oracle drops odds below one in a million.
+    np.testing.assert_allclose(bird.posterior("rate"), expected, rtol=1e-5, atol=3e-6)
 
     rng = np.random.default_rng(bird.truth.seed)
     contexts = oracle.draw_contexts(bird.truth, [1, 2, 3], WHOLE, rng)
@@ -225,39 +229,65 @@ def test_more_information_never_hurts(birds, posteriors):
     }
     assert lead_of(birds, hits["count"], hits["rate"]) < Z99
     assert lead_of(birds, hits["short"], hits["onset"]) < Z99
-    few = [b.correct(first_units(b, "count", 3)) for b in birds]
+    few = []
+    for bird in birds:
+        alone = np.flatnonzero(bird.truth.population.table["pair"] < 0)[:3]
+        seen = only_units(bird.tensor("count"), alone)
+        few.append(bird.correct(bird.posterior("count", tensor=seen)))
     assert lead_of(birds, few, hits["count"]) < Z99
     # Here it even helps.
     for better, worse in (("rate", "count"), ("onset", "short")):
         assert lead_of(birds, hits[better], hits[worse]) > Z99
 
 
-def first_units(bird, feature, n):
-    """What an oracle says who sees the first units only, of which none is in a pair."""
-    people, tensor = bird.truth.population, bird.tensor(feature)
-    rows = np.flatnonzero(people.table["pair"] < 0)[:n]
-    fewer = replace(
-        people,
-        table=people.table.iloc[rows].reset_index(drop=True),
-        sign=people.sign[:0],
-        **{name: getattr(people, name)[rows] for name in ("burst", "phase", "level")},
+def only_units(tensor, columns):
+    """A tensor of some of its units."""
+    return replace(
+        tensor,
+        counts=tensor.counts[:, columns],
+        observed=tensor.observed[:, columns],
+        unit=tensor.unit[columns],
     )
-    truth = replace(
-        bird.truth,
-        population=fewer,
-        states=bird.truth.states[:, :0],
-        gains=bird.truth.gains[rows],
-        settings=replace(bird.truth.settings, units=n, pairs=0),
+
+
+def test_of_some_units_the_oracle_uses_those_whatever_their_order(birds):
+    bird = birds[0]
+    tensor, some = bird.tensor("count"), np.array([5, 0, 2])
+    chosen = bird.posterior("count", tensor=only_units(tensor, some))
+    again = bird.posterior("count", tensor=only_units(tensor, some[::-1]))
+    np.testing.assert_allclose(chosen, again, rtol=1e-9)
+    other = bird.posterior("count", tensor=only_units(tensor, some + 1))
+    assert np.abs(chosen - other).max() > 0.1
+
+
+def test_half_a_pair_is_known_by_summing_over_what_the_other_half_could_do():
+    bird = Bird(replace(SMALL, units=2, pairs=1, mua=0, drift=0.0), 1)
+    labels, window = list(range(4)), WINDOWS["short"]
+    contexts = oracle.draw_contexts(bird.truth, labels, window, np.random.default_rng(0))
+
+    def evidence(units, counts):
+        epoch = np.zeros(len(counts), dtype=int)
+        return oracle._unknown_duration(
+            bird.truth, contexts, np.array(units), counts, epoch, window
+        )
+
+    # 20 ticks hold 7 spikes at most, each followed by two silent ticks.
+    seen = np.array([[0, 0], [1, 0], [0, 2], [3, 1]])
+    possible = np.array(list(itertools.product(range(8), repeat=2)))
+    joint = np.array([[[mine, other] for other in possible] for mine in seen])
+    each = evidence([0, 1], joint.reshape(-1, 2, 2)).reshape(len(seen), len(possible), -1)
+    np.testing.assert_allclose(
+        evidence([0], seen[:, None]), logsumexp(each, axis=1), rtol=0, atol=1e-9
     )
-    seen = Tensor(
-        tensor.window,
-        tensor.counts[:, rows],
-        tensor.observed[:, rows],
-        tensor.trial,
-        tensor.unit[rows],
-        tensor.duration,
-    )
-    return bird.posterior(feature, truth, seen)
+
+
+def test_what_the_oracle_cannot_judge_is_refused(birds):
+    tensor = birds[0].tensor("onset")
+    with pytest.raises(DataError, match="Unit '8' is none of the simulated bird's"):
+        birds[0].posterior("onset", tensor=replace(tensor, unit=np.array(list("01234568"))))
+    moving = replace(tensor, window=replace(ONSET, step=0.01))
+    with pytest.raises(DataError, match="'onset' moves by 0.01 s in bins of 0.02 s"):
+        birds[0].posterior("onset", tensor=moving)
 
 
 @pytest.fixture(scope="module", params=[1.0, 0.0])

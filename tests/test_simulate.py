@@ -101,6 +101,8 @@ def test_the_truth_is_read_as_it_was_written(tmp_path, settings):
     for name in ("states", "gains"):
         np.testing.assert_array_equal(getattr(back, name), getattr(truth, name))
     np.testing.assert_array_equal(back.repertoire.durations, truth.repertoire.durations)
+    np.testing.assert_array_equal(back.repertoire.spread, truth.repertoire.spread)
+    assert back.repertoire.limits == truth.repertoire.limits
 
 
 # Spikes

@@ -6,12 +6,14 @@ rendition is marginalised: neighbouring syllables, durations, gaps, pitch and lo
 over songs drawn from the same simulator ("contexts"), a pair's hidden state by summing over it.
 Refractory periods are exact: counts come from a Markov chain over ticks. A unit's slow gain is
 taken as known. Labels are equally probable beforehand, which is what balanced accuracy rewards.
+Windows of trials lie within 0.5 s of song, where no unit rests, so rates at rest play no part.
 
 No decoder can beat it beyond the error of the contexts' average.
 """
 
 import logging
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 import pandas as pd
@@ -20,9 +22,10 @@ from scipy.special import logsumexp
 from neuro2voc.binning import Tensor, Window
 from neuro2voc.configuration import SYLLABLE, window_of
 from neuro2voc.decoding import sum_up
+from neuro2voc.errors import DataError
 from neuro2voc.sources import population as neurons
 from neuro2voc.sources.simulate import Truth
-from neuro2voc.sources.song import TICK, draw_song
+from neuro2voc.sources.song import TICK, draw_song, log_duration_probability
 from neuro2voc.splits import NONE
 
 log = logging.getLogger(__name__)
@@ -32,6 +35,7 @@ RATE_CONTEXTS = 8  # per trial and label, when the duration is known
 BURN_IN = 10  # ticks before the window, after which a refractory unit has forgotten its start
 IMPROBABLE = 1e-6  # durations that much less probable than the best label's are not evaluated
 CHUNK = 2048  # contexts evaluated at a time; arrays then stay in the cache
+ROWS = 256  # distinct rows of counts evaluated at a time
 NS_PER_TICK = 1_000_000
 
 
@@ -138,7 +142,8 @@ def oracle_posterior(
     trials : DataFrame
         The trials to classify; ``trial`` numbers rows of the truth's song.
     tensor : Tensor
-        The feature's window, with the same trials in the same order.
+        The feature's window, with the same trials in the same order; of the units, which are
+        numbered as in the truth, it may hold some only.
     feature : str
         'count', 'rate' or the window's name.
     labels : list of str
@@ -148,7 +153,13 @@ def oracle_posterior(
     -------
     ndarray (trials, labels)
         Rows sum to 1.
+
+    Raises
+    ------
+    DataError
+        The window's bins overlap or leave gaps, or a unit is none of the truth's.
     """
+    units = _rows_of(tensor.unit, len(truth.population))
     rng = np.random.default_rng(truth.seed)
     names = list(truth.repertoire.labels)
     contexts = draw_contexts(truth, [names.index(label) for label in labels], tensor.window, rng)
@@ -156,38 +167,70 @@ def oracle_posterior(
     counts = tensor.counts.astype(np.int64)
     if feature == "rate":
         ticks = np.rint(tensor.duration / TICK).astype(int)
-        evidence = _known_duration(truth, contexts, counts[:, :, 0], ticks, epoch)
+        evidence = _known_duration(truth, contexts, units, counts[:, :, 0], ticks, epoch)
     else:
-        evidence = _unknown_duration(truth, contexts, counts, epoch, tensor.window)
+        evidence = _unknown_duration(truth, contexts, units, counts, epoch, tensor.window)
     return np.exp(evidence - logsumexp(evidence, axis=1, keepdims=True))
+
+
+def _rows_of(units: np.ndarray, n: int) -> np.ndarray:
+    """Return which of the truth's `n` units these are, by their numbers as text."""
+    known = {str(row): row for row in range(n)}
+    unknown = [str(unit) for unit in units if unit not in known]
+    if unknown:
+        raise DataError(
+            f"Unit {unknown[0]!r} is none of the simulated bird's, which are numbered from 0 to "
+            f"{n - 1}; make the tensor and the truth anew, from one simulation."
+        )
+    return np.array([known[unit] for unit in units], dtype=int)
+
+
+def _draw_songs(
+    truth: Truth, labels: list[int], rng: np.random.Generator
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """Song after song on one clock until each label is sung often enough; and the pairs' states.
+
+    A given song serves as it is.
+    """
+    if truth.settings.annotations:
+        return truth.song, truth.states
+    songs, sung, bouts, end = [], 0, 0, 0
+    while not songs or np.min(sung) < CONTEXTS:
+        song, bounds = draw_song(truth.settings, truth.repertoire, rng)
+        sung = sung + np.bincount(song["label"], minlength=len(truth.repertoire.labels))[labels]
+        songs.append(song.assign(**{name: song[name] + end for name in ("start", "stop")}))
+        songs[-1]["bout"] += bouts
+        bouts, end = bouts + song["bout"].iat[-1] + 1, end + bounds[-1, 1]
+    song = pd.concat(songs, ignore_index=True)
+    return song, neurons.draw_pair_states(truth.population, song["label"].to_numpy(), rng)
+
+
+def _reach(population: neurons.Population) -> tuple[int, int]:
+    """How many ticks before a syllable's onset and after its offset it can move a rate."""
+    lead, burst = population.table["lead"], 5 * population.table["width"]
+    reach = np.array([(lead + burst).max(), (burst - lead).max()]) / TICK
+    return tuple(np.ceil(np.maximum(reach, 0)).astype(int) + 1)
 
 
 def draw_contexts(
     truth: Truth, labels: list[int], window: Window, rng: np.random.Generator
 ) -> Contexts:
-    """Draw the same number of contexts for each label, in the order of `labels`.
-
-    A synthesised song is drawn anew until it holds enough; a given song serves as it is.
-    """
-    song, states = truth.song, truth.states
-    if not truth.settings.annotations:
-        sessions = 1
-        while True:
-            song, _ = draw_song(truth.settings, truth.repertoire, rng, sessions)
-            counts = song["label"].value_counts().reindex(labels, fill_value=0)
-            if counts.min() >= CONTEXTS:
-                break
-            sessions *= 2
-        states = neurons.draw_pair_states(truth.population, song["label"].to_numpy(), rng)
-    label = song["label"].to_numpy()
+    """Draw the same number of contexts for each label, in the order of `labels`."""
+    song, states = _draw_songs(truth, labels, rng)
+    label, start, stop = (song[name].to_numpy() for name in ("label", "start", "stop"))
     having = [np.flatnonzero(label == name) for name in labels]
     chosen = np.concatenate(
         [rng.choice(rows, CONTEXTS, replace=len(rows) < CONTEXTS) for rows in having]
     )
     # As many neighbours on each side as can reach into the window.
-    reach = max(abs(window.start), abs(window.stop)) / TICK + 200
-    shortest = (song["stop"] - song["start"]).min() + 5
-    neighbours = int(np.ceil(reach / shortest))
+    before, after = _reach(truth.population)
+    first = (stop if window.align == "offset" else start)[chosen] - BURN_IN
+    last = (start if window.align == "onset" else stop)[chosen]
+    if window.align != SYLLABLE:
+        first, last = first + window.edges[0] // NS_PER_TICK, last + window.edges[-1] // NS_PER_TICK
+    earlier = chosen - np.searchsorted(stop, first - after)
+    later = np.searchsorted(start, last + before) - 1 - chosen
+    neighbours = int(max(earlier.max(), later.max(), 0))
     rows = chosen[:, None] + np.arange(-neighbours, neighbours + 1)
     inside = (rows >= 0) & (rows < len(song))
     rows = np.clip(rows, 0, len(song) - 1)
@@ -204,19 +247,37 @@ def draw_contexts(
 
 def _evoked(truth: Truth, unit: int, contexts: Contexts, ticks: np.ndarray) -> np.ndarray:
     """Evoked rate of one unit (contexts, T), the middle syllable's pair state being 0."""
-    row = truth.population.table.iloc[unit]
-    before, after = (np.array([1, -1]) * row["lead"] + 5 * row["width"]) / TICK
-    total = np.zeros((len(contexts.label), 1))
+    people = truth.population
+    row = people.table.iloc[unit]
+    always = row[["pitch_slope", "loudness_slope", "pair_level"]].any()
+    heeds = always | (people.burst[unit] != 0) | (people.level[unit] != 0)
+    before, after = _reach(people)
+    ticks = np.broadcast_to(ticks, (len(contexts.label), ticks.shape[-1]))
+    total = np.zeros(ticks.shape)
     for index in range(contexts.events["label"].shape[1]):
         event = {name: values[:, index] for name, values in contexts.events.items()}
-        present = event["label"] >= 0
-        near = (event["stop"] + after > ticks.min()) & (event["start"] - before < ticks.max())
-        if not (present & near).any():
-            continue
-        total = total + neurons.evoked_rate(
-            truth.population, unit, ticks, event, truth.settings, contexts.states[unit, :, index]
+        rows = np.flatnonzero(
+            (event["label"] >= 0)
+            & heeds[event["label"]]
+            & (event["stop"] + after > ticks[:, 0])
+            & (event["start"] - before <= ticks[:, -1])
+        )
+        total[rows] += neurons.evoked_rate(
+            people,
+            unit,
+            ticks[rows],
+            {name: values[rows] for name, values in event.items()},
+            truth.settings,
+            contexts.states[unit, rows, index],
         )
     return total
+
+
+def _distinct(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the distinct rows of a matrix and which of them each row is."""
+    bytes_of = np.ascontiguousarray(rows).view(f"V{rows.shape[1] * rows.itemsize}")[:, 0]
+    _, first, back = np.unique(bytes_of, return_index=True, return_inverse=True)
+    return rows[first], back
 
 
 def _high_state(truth: Truth, unit: int, contexts: Contexts, ticks: np.ndarray) -> np.ndarray:
@@ -244,17 +305,18 @@ def count_chain(hazard: np.ndarray, start: np.ndarray, most: int) -> np.ndarray:
     ndarray (n, k, most + 1, states)
         Probability of each count together with the state after the last tick.
     """
-    refractory = start.shape[-1] - 1
-    chain = np.zeros((*start.shape[:2], most + 1, refractory + 1))
-    chain[:, :, 0] = start
-    for chance in hazard.T[:, :, None, None]:
-        free = chain[..., 0]
-        moved = np.zeros_like(chain)
-        moved[..., :-1] = chain[..., 1:]
-        moved[..., 0] += free * (1 - chance)
-        moved[:, :, 1:, refractory] += free[:, :, :-1] * chance
-        chain = moved
-    return chain
+    # One array (k, most + 1, n) per state: the longest axis last, where arithmetic is fastest.
+    states = list(np.zeros((start.shape[-1], start.shape[1], most + 1, len(start))))
+    for state, begin in zip(states, start.T, strict=True):
+        state[:, 0] = begin
+    for chance in np.ascontiguousarray(hazard.T):
+        spike = states[0] * chance
+        silent = states[0] - spike
+        counted = np.zeros_like(spike)
+        counted[:, 1:] = spike[:, :-1]
+        states = [*states[1:], counted]
+        states[0] = states[0] + silent
+    return np.stack(states).transpose(3, 1, 2, 0)
 
 
 def _start(hazard: np.ndarray, refractory: int) -> np.ndarray:
@@ -273,27 +335,35 @@ def _pair_evidence(truth: Truth, label: np.ndarray, pair: int, members: list[dic
     sign = truth.population.sign[pair, label]
     agree = (1 + truth.population.synergy * sign) / 4
     differ = (1 - truth.population.synergy * sign) / 4
-    joint = [
+    joint = (
         _log(agree if first == second else differ) + members[0][first] + members[1][second]
         for first in (0, 1)
         for second in (0, 1)
-    ]
-    return logsumexp(joint, axis=0)
+    )
+    return reduce(np.logaddexp, joint)  # one after another: these are the largest arrays
 
 
-def _total(truth: Truth, label: np.ndarray, single) -> np.ndarray:
-    """Add the log likelihoods of all units; ``single(unit, state)`` gives one unit's."""
-    pair = truth.population.table["pair"].to_numpy()
-    total = sum(single(unit, 0) for unit in np.flatnonzero(pair < 0))
-    for index in range(len(truth.population.sign)):
-        units = np.flatnonzero(pair == index)
-        members = [{state: single(unit, state) for state in (0, 1)} for unit in units]
-        total = total + _pair_evidence(truth, label, index, members)
+def _total(truth: Truth, label: np.ndarray, units: np.ndarray, single) -> np.ndarray:
+    """Add the log likelihoods of units; ``single(column, state)`` gives that of one of them."""
+    pair = truth.population.table["pair"].to_numpy()[units]
+    total = sum(single(column, 0) for column in np.flatnonzero(pair < 0))
+    for index in np.unique(pair[pair >= 0]):
+        columns = np.flatnonzero(pair == index)
+        members = [{state: single(column, state) for state in (0, 1)} for column in columns]
+        if len(members) == 2:
+            total = total + _pair_evidence(truth, label, index, members)
+        else:  # alone, it is as often high as low, whatever the syllable
+            total = total + np.logaddexp(members[0][0], members[0][1]) - np.log(2)
     return total
 
 
 def _unknown_duration(
-    truth: Truth, contexts: Contexts, counts: np.ndarray, epoch: np.ndarray, window: Window
+    truth: Truth,
+    contexts: Contexts,
+    units: np.ndarray,
+    counts: np.ndarray,
+    epoch: np.ndarray,
+    window: Window,
 ) -> np.ndarray:
     """Log evidence (trials, labels), every context equally probable under its label."""
     people, settings = truth.population, truth.settings
@@ -307,48 +377,80 @@ def _unknown_duration(
         shift = contexts.duration[:, None] * (window.align == "offset")
     local = np.arange(edges[0] - BURN_IN, edges[-1])
     ticks = local + shift
-    epochs = np.unique(epoch)
 
-    def single(unit: int, state: int) -> np.ndarray:
+    def single(column: int, state: int) -> np.ndarray:
+        unit = units[column]
         evoked = _evoked(truth, unit, contexts, ticks)
         if state:
             evoked = evoked + _high_state(truth, unit, contexts, ticks)
         refractory = int(people.table["refractory"].iat[unit])
         likelihood = np.empty((len(counts), len(contexts.label)))
-        for now in epochs:
+        for now in np.unique(epoch):
             gain = truth.gains[unit, now]
             chance = neurons.hazard(people.table["base"].iat[unit], evoked, gain, settings.tuning)
-            chance = np.where(local < stop, chance, 0.0)
+            # Many contexts are alike to a unit that heeds few syllables, and many counts are.
+            chance, context = _distinct(np.where(local < stop, chance, 0.0))
             rows = np.flatnonzero(epoch == now)
-            seen, back = np.unique(counts[rows, unit], axis=0, return_inverse=True)
-            every = np.broadcast_to(np.eye(refractory + 1), (len(chance), *2 * [refractory + 1]))
-            forward = _start(chance[:, :BURN_IN], refractory)
-            for index, (a, b) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
-                part = chance[:, a - local[0] : b - local[0]]
-                # The first bin starts from one distribution, the others from each state.
-                first = forward if index == 0 else every
-                chain = count_chain(part, first, int(seen[:, index].max()))[:, :, seen[:, index]]
-                step = "xste->xte" if index == 0 else "xts,xste->xte"
-                operands = (chain,) if index == 0 else (forward, chain)
-                forward = np.einsum(step, *operands)
-            likelihood[rows] = _log(forward.sum(axis=2)).T[back.reshape(-1)]
+            seen, trial = np.unique(counts[rows, column], axis=0, return_inverse=True)
+            evidence = _log(_binned_counts(chance, edges - local[0], seen, refractory))
+            likelihood[rows] = evidence[context][:, trial.reshape(-1)].T
         return likelihood
 
-    total = _total(truth, contexts.label, single)
+    total = _total(truth, contexts.label, units, single)
     per_label = total.reshape(len(counts), -1, CONTEXTS)
     return logsumexp(per_label, axis=2)
 
 
+def _binned_counts(
+    hazard: np.ndarray, edges: np.ndarray, counts: np.ndarray, refractory: int
+) -> np.ndarray:
+    """Probability of counts in successive bins of a unit with a refractory period.
+
+    Parameters
+    ----------
+    hazard : ndarray (n, T)
+        Per tick; the first ticks, before the first bin, are burn-in.
+    edges : ndarray (bins + 1,)
+        In ticks of the hazard.
+    counts : ndarray (m, bins)
+    refractory : int
+
+    Returns
+    -------
+    ndarray (n, m)
+    """
+    # The first bin begins as the burn-in ends; each other one in every state, summed over below.
+    burnt_in = _start(hazard[:, : edges[0]], refractory)
+    every = np.broadcast_to(np.eye(refractory + 1), (len(hazard), *2 * [refractory + 1]))
+    chains = [
+        count_chain(hazard[:, a:b], every if index else burnt_in, int(counts[:, index].max()))
+        for index, (a, b) in enumerate(zip(edges[:-1], edges[1:], strict=True))
+    ]
+    total = np.empty((len(hazard), len(counts)))
+    for first in range(0, len(counts), ROWS):
+        part = counts[first : first + ROWS]
+        forward = np.ones((len(hazard), len(part), 1))
+        for chain, bin_counts in zip(chains, part.T, strict=True):
+            # (x, m, s) times (x, s, m, e): one state s before the bin, another, e, after it.
+            forward = np.einsum("xms,xsme->xme", forward, chain[:, :, bin_counts])
+        total[:, first : first + ROWS] = forward.sum(axis=2)
+    return total
+
+
 def _known_duration(
-    truth: Truth, contexts: Contexts, counts: np.ndarray, ticks: np.ndarray, epoch: np.ndarray
+    truth: Truth,
+    contexts: Contexts,
+    units: np.ndarray,
+    counts: np.ndarray,
+    ticks: np.ndarray,
+    epoch: np.ndarray,
 ) -> np.ndarray:
     """Log evidence (trials, labels) of counts and duration together.
 
     The contexts' middle syllables take the trial's duration, whose probability under the label
     counts as well: a rate is count / duration, and the counts of many units give the duration away.
     """
-    durations = contexts.duration.reshape(-1, CONTEXTS)
-    prior = _duration_prior(truth, contexts.label[::CONTEXTS], durations, ticks)
+    prior = log_duration_probability(truth.repertoire, ticks)[:, contexts.label[::CONTEXTS]]
     trial, label = np.nonzero(prior > prior.max(axis=1, keepdims=True) + np.log(IMPROBABLE))
     rows = (label[:, None] * CONTEXTS + np.arange(RATE_CONTEXTS)).ravel()
     which = np.repeat(trial, RATE_CONTEXTS)
@@ -357,7 +459,7 @@ def _known_duration(
     total = np.empty(len(which))
     for part in np.split(order, np.arange(CHUNK, len(order), CHUNK)):
         chosen = contexts.take(rows[part]).with_duration(ticks[which[part]])
-        total[part] = _known_counts(truth, chosen, counts[which[part]], epoch[which[part]])
+        total[part] = _known_counts(truth, chosen, units, counts[which[part]], epoch[which[part]])
     total = total.reshape(-1, RATE_CONTEXTS)
     evidence = np.full(prior.shape, -np.inf)
     evidence[trial, label] = prior[trial, label] + logsumexp(total, axis=1) - np.log(RATE_CONTEXTS)
@@ -365,34 +467,23 @@ def _known_duration(
 
 
 def _known_counts(
-    truth: Truth, contexts: Contexts, counts: np.ndarray, epoch: np.ndarray
+    truth: Truth, contexts: Contexts, units: np.ndarray, counts: np.ndarray, epoch: np.ndarray
 ) -> np.ndarray:
     """Log likelihood (contexts,) of one row of counts (contexts, units) per context."""
     people = truth.population
     local = np.arange(-BURN_IN, contexts.duration.max())
 
-    def single(unit: int, state: int) -> np.ndarray:
+    def single(column: int, state: int) -> np.ndarray:
+        unit = units[column]
         evoked = _evoked(truth, unit, contexts, local)
         if state:
             evoked = evoked + _high_state(truth, unit, contexts, local)
         gain = truth.gains[unit, epoch][:, None]
         base = people.table["base"].iat[unit]
         chance = neurons.hazard(base, evoked, gain, truth.settings.tuning)
-        chance = np.where(local < contexts.duration[:, None], chance, 0.0)
+        chance, context = _distinct(np.where(local < contexts.duration[:, None], chance, 0.0))
         begin = _start(chance[:, :BURN_IN], int(people.table["refractory"].iat[unit]))
-        chain = count_chain(chance[:, BURN_IN:], begin, int(counts[:, unit].max()))
-        return _log(chain[np.arange(len(counts)), 0, counts[:, unit]].sum(axis=-1))
+        chain = count_chain(chance[:, BURN_IN:], begin, int(counts[:, column].max()))
+        return _log(chain[context, 0, counts[:, column]].sum(axis=-1))
 
-    return _total(truth, contexts.label, single)
-
-
-def _duration_prior(
-    truth: Truth, label: np.ndarray, durations: np.ndarray, ticks: np.ndarray
-) -> np.ndarray:
-    """Log density (trials, labels) of the trials' durations, normal as they are drawn."""
-    if truth.settings.annotations:
-        mean, deviation = durations.mean(axis=1), durations.std(axis=1) + 0.5
-    else:
-        mean = truth.repertoire.durations[label] / TICK
-        deviation = truth.settings.duration_cv * mean + 1e-3
-    return -0.5 * ((ticks[:, None] - mean) / deviation) ** 2 - np.log(deviation)
+    return _total(truth, contexts.label, units, single)

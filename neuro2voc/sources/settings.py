@@ -3,9 +3,11 @@
 Standard library only: the workflow reads it on every start.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 
 from neuro2voc.errors import DataError
+from neuro2voc.sources import thesis
 
 
 @dataclass(frozen=True)
@@ -15,6 +17,10 @@ class Settings:
     The defaults were fixed before any decoder was tuned on a simulated bird and are not changed to
     suit one.
     """
+
+    # A bird to be like: 'thesis' has the published statistics of the thesis' bird
+    # (neuro2voc/sources/thesis.py). What it fixes (`FIXED`) is then not read from here.
+    preset: str = ""
 
     # Song
     syllable_types: int = 6  # 3 to 12, beside the introductory note
@@ -26,7 +32,7 @@ class Settings:
     loudness_sd: float = 1.5  # dB, between renditions
     sessions: int = 3
     bouts: int = 10  # per session
-    audio_rate: float = 20000.0  # Hz
+    audio_rate: float = 20000.0  # Hz; 0: no sound
 
     # Neurons
     units: int = 40
@@ -46,14 +52,34 @@ class Settings:
             _check(field.name, getattr(self, field.name), field.type)
         if self.longest < self.shortest:
             raise DataError("longest is below shortest; exchange them.")
-        if 2 * self.pairs > self.units:
+        if self.preset:
+            _check_preset(self)
+        units = thesis.UNITS if self.preset else self.units
+        if 2 * self.pairs > units:
             raise DataError(
-                f"{self.pairs} pairs need {2 * self.pairs} units, but there are {self.units}; "
+                f"{self.pairs} pairs need {2 * self.pairs} units, but there are {units}; "
                 "lower pairs or raise units."
             )
         if bool(self.audio) != bool(self.annotations):
             raise DataError("audio and annotations must be given together.")
 
+
+PRESETS = ("thesis",)
+
+# What a preset fixes, and what therefore cannot be set beside it.
+FIXED = (
+    "syllable_types",
+    "stereotypy",
+    "shortest",
+    "longest",
+    "duration_cv",
+    "sessions",
+    "bouts",
+    "units",
+    "mua",
+    "audio",
+    "annotations",
+)
 
 LIMITS = {
     "syllable_types": (3, 12),
@@ -78,13 +104,35 @@ LIMITS = {
 def _check(name: str, value: object, kind: type) -> None:
     if kind is str:
         if not isinstance(value, str):
-            raise DataError(f"{name} is {value!r}, but must be the path of a file, in quotes.")
+            what = "a name" if name == "preset" else "the path of a file"
+            raise DataError(f"{name} is {value!r}, but must be {what}, in quotes.")
+        return
+    if name == "audio_rate" and value == 0 and not isinstance(value, bool):
         return
     low, high = LIMITS[name]
     numbers = int if kind is int else (int, float)
     if isinstance(value, bool) or not isinstance(value, numbers) or not low <= value <= high:
         what = "a whole number" if kind is int else "a number"
-        raise DataError(f"{name} is {value!r}, but must be {what} between {low} and {high}.")
+        silent = ", or 0 for no sound" if name == "audio_rate" else ""
+        raise DataError(
+            f"{name} is {value!r}, but must be {what} between {low} and {high}{silent}."
+        )
+
+
+def _check_preset(settings: Settings) -> None:
+    if settings.preset not in PRESETS:
+        raise DataError(f"preset is {settings.preset!r}, but must be one of {', '.join(PRESETS)}.")
+    changed = [f.name for f in fields(Settings) if getattr(settings, f.name) != f.default]
+    _refuse_fixed(settings.preset, changed)
+
+
+def _refuse_fixed(preset: str, given: Iterable[str]) -> None:
+    clash = [name for name in given if name in FIXED]
+    if clash:
+        raise DataError(
+            f"{', '.join(clash)} cannot be set beside preset {preset!r}, which fixes "
+            f"{'it' if len(clash) == 1 else 'them'}; leave out the one or the other."
+        )
 
 
 SETTING_NAMES = tuple(field.name for field in fields(Settings))
@@ -96,9 +144,11 @@ def bird_settings(entry: dict, name: str) -> Settings:
     Raises
     ------
     DataError
-        A value is of the wrong kind or outside its limits.
+        A value is of the wrong kind, outside its limits or fixed by the preset beside it.
     """
     try:
+        if entry.get("preset"):
+            _refuse_fixed(entry["preset"], entry)
         return Settings(**{key: value for key, value in entry.items() if key in SETTING_NAMES})
     except DataError as error:
         raise DataError(f"In config.yaml or an overlay, simulated.{name}: {error}") from None

@@ -51,25 +51,80 @@ class Truth:
     seed: int
 
 
-def _chunks(song: pd.DataFrame, bounds: np.ndarray) -> np.ndarray:
-    """Edges (bouts + 1) in ticks of chunks that end half-way through the silence after a bout."""
-    last = song.groupby("bout")["stop"].max().to_numpy()
-    first = song.groupby("bout")["start"].min().to_numpy()
-    return np.r_[bounds[0, 0], (last[:-1] + first[1:]) // 2, bounds[-1, 1]]
+@dataclass(frozen=True)
+class _Spans:
+    """Where on the clock each bout's surroundings lie, in ticks; arrays are indexed by bout.
+
+    Attributes
+    ----------
+    epoch : ndarray (bouts,)
+    whole : ndarray (bouts, 2)
+        From half-way through the silence before a bout to half-way through that after it.
+    near : ndarray (bouts, 2)
+        The part of it within reach of the bout's syllables.
+    """
+
+    epoch: np.ndarray
+    whole: np.ndarray
+    near: np.ndarray
+
+    @property
+    def far(self) -> np.ndarray:
+        """What is not near, before and after each bout (bouts, 2, 2)."""
+        (begin, end), (first, last) = self.whole.T, self.near.T
+        return np.stack([begin, first, last, end], axis=1).reshape(-1, 2, 2)
 
 
-def _draw_spikes(
-    truth: Truth, bounds: np.ndarray, rng: np.random.Generator
-) -> tuple[np.ndarray, ...]:
-    """Draw spike times in s, one array per unit; bout by bout, so that memory stays small."""
+def _spans(song: pd.DataFrame, bounds: np.ndarray) -> _Spans:
+    bouts = song.groupby("bout").agg(
+        epoch=("epoch", "first"), first=("start", "min"), last=("stop", "max")
+    )
+    first, last = bouts["first"].to_numpy(), bouts["last"].to_numpy()
+    edges = np.r_[bounds[0, 0], (last[:-1] + first[1:]) // 2, bounds[-1, 1]]
+    whole = np.stack([edges[:-1], edges[1:]], axis=1)
+    near = np.stack(
+        [
+            np.maximum(first - neurons.NEAR, whole[:, 0]),
+            np.minimum(last + neurons.NEAR, whole[:, 1]),
+        ],
+        axis=1,
+    )
+    return _Spans(bouts["epoch"].to_numpy(), whole, near)
+
+
+def _draw_spikes(truth: Truth, spans: _Spans, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+    """Draw spike times in s, one array per unit.
+
+    Near song every tick is drawn; far from it the hazard is constant and the gaps between spikes
+    are, which is the same and takes no time in silence.
+    """
+    table = truth.population.table
+    near = _draw_near(truth, spans, rng)
+    trains = []
+    for unit, (base, resting, refractory) in enumerate(
+        zip(table["base"], table["resting"], table["refractory"], strict=True)
+    ):
+        parts = [near[unit]]
+        for epoch in np.unique(spans.epoch):
+            chance = neurons.hazard(base * resting, 0.0, truth.gains[unit, epoch], 0.0)
+            silence = spans.far[spans.epoch == epoch].reshape(-1, 2)
+            parts.append(draw_constant(chance, silence, rng))
+        ticks = neurons.drop_refractory(np.sort(np.concatenate(parts), kind="stable"), refractory)
+        trains.append((ticks + rng.random(len(ticks))) * TICK)
+    return tuple(trains)
+
+
+def _draw_near(truth: Truth, spans: _Spans, rng: np.random.Generator) -> list[np.ndarray]:
+    """Draw candidate ticks near song, one array per unit; bout by bout: memory stays small."""
     people, song, settings = truth.population, truth.song, truth.settings
     units = np.arange(len(people))
     base = people.table["base"].to_numpy()[:, None]
     state = neurons.unit_states(people, truth.states)
     reach = int((people.table["lead"] + 5 * people.table["width"]).max() / TICK) + 1
-    edges = _chunks(song, bounds)
     candidates: list[list[np.ndarray]] = [[] for _ in units]
-    for (_, bout), begin, end in zip(song.groupby("bout"), edges[:-1], edges[1:], strict=True):
+    for (_, bout), epoch, (begin, end) in zip(
+        song.groupby("bout"), spans.epoch, spans.near, strict=True
+    ):
         evoked = np.zeros((len(units), end - begin))
         for event in bout.itertuples():
             low = max(event.start - reach, begin)
@@ -82,21 +137,45 @@ def _draw_spikes(
                 settings,
                 state[:, event.Index],
             )
-        gain = truth.gains[:, [bout["epoch"].iat[0]]]
-        chance = neurons.hazard(base, evoked, gain, settings.tuning)
+        chance = neurons.hazard(base, evoked, truth.gains[:, [epoch]], settings.tuning)
         unit, tick = np.nonzero(rng.random(chance.shape) < chance)
         for row, ticks in enumerate(np.split(tick, np.searchsorted(unit, units[1:]))):
             candidates[row].append(begin + ticks)
-    trains = []
-    for chunks, refractory in zip(candidates, people.table["refractory"], strict=True):
-        ticks = neurons.drop_refractory(np.concatenate(chunks), refractory)
-        trains.append((ticks + rng.random(len(ticks))) * TICK)
-    return tuple(trains)
+    return [np.concatenate(chunks) for chunks in candidates]
+
+
+def draw_constant(chance: float, spans: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Draw ticks of which each is taken with the same chance, by the gaps between those taken.
+
+    Parameters
+    ----------
+    chance : float
+        Above 0.
+    spans : ndarray (n, 2)
+        First and last tick, half-open, sorted and disjoint.
+
+    Returns
+    -------
+    ndarray
+        The ticks taken, sorted.
+    """
+    length = spans[:, 1] - spans[:, 0]
+    total = int(length.sum())
+    # Spans follow one another without what lies between: a chance per tick has no memory.
+    place = np.zeros(0, dtype=np.int64)
+    while not len(place) or place[-1] < total:
+        expected = chance * total
+        gaps = rng.geometric(chance, int(expected + 6 * np.sqrt(expected)) + 10)
+        place = np.r_[place, np.cumsum(gaps) + (place[-1] if len(place) else -1)]
+    place = place[place < total]
+    before = np.cumsum(length) - length
+    taken = np.diff(np.r_[np.searchsorted(place, before), len(place)])
+    return place + np.repeat(spans[:, 0] - before, taken)
 
 
 def simulate(
     name: str, settings: Settings, seed: int
-) -> tuple[Recording, Truth, tuple[float, np.ndarray]]:
+) -> tuple[Recording, Truth, tuple[float, np.ndarray] | None]:
     """Simulate a bird.
 
     Parameters
@@ -110,8 +189,8 @@ def simulate(
     recording : Recording
         Units, syllables and sessions; its sound is returned apart.
     truth : Truth
-    audio : (float, ndarray)
-        Sampling rate in Hz and int16 samples.
+    audio : (float, ndarray) or None
+        Sampling rate in Hz and int16 samples; None if the settings ask for no sound.
 
     Raises
     ------
@@ -123,26 +202,30 @@ def simulate(
     rng = np.random.default_rng(to_song)
     if settings.annotations:
         song, repertoire = read_song(settings.annotations)
-        rate, samples = read_wav(settings.audio)
-        bounds = np.array([[0, max(int(len(samples) / rate / TICK), song["stop"].max())]])
+        audio = read_wav(settings.audio)
+        bounds = np.array([[0, max(int(len(audio[1]) / audio[0] / TICK), song["stop"].max())]])
     else:
         repertoire = draw_repertoire(settings, rng)
         song, bounds = draw_song(settings, repertoire, rng)
-        rate = settings.audio_rate
-        samples = _sing(settings, song, bounds, np.random.default_rng(to_sound))
+        audio = None
+        if settings.audio_rate:
+            types = len(repertoire.labels) - 1
+            audio = _sing(settings, types, song, bounds, np.random.default_rng(to_sound))
 
     rng = np.random.default_rng(to_neurons)
     people = neurons.draw_population(settings, len(repertoire.labels), rng)
+    spans = _spans(song, bounds)
+    length = np.bincount(spans.epoch, np.diff(spans.whole)[:, 0], len(bounds) * EPOCHS_PER_SESSION)
     truth = Truth(
         settings=settings,
         repertoire=repertoire,
         population=people,
         song=song,
         states=neurons.draw_pair_states(people, song["label"].to_numpy(), rng),
-        gains=neurons.draw_gains(settings, len(bounds) * EPOCHS_PER_SESSION, rng),
+        gains=neurons.draw_gains(len(people), settings.drift, length, rng),
         seed=int(to_oracle.generate_state(1, np.uint64)[0] >> 1),
     )
-    trains = _draw_spikes(truth, bounds, np.random.default_rng(to_spikes))
+    trains = _draw_spikes(truth, spans, np.random.default_rng(to_spikes))
 
     table = people.table[["depth", "location", "quality"]].copy()
     table.index = pd.RangeIndex(len(table), name="unit")
@@ -164,14 +247,18 @@ def simulate(
         audio=None,
         simulated=True,
     )
-    return recording, truth, (rate, samples)
+    return recording, truth, audio
 
 
-def _sing(settings, song, bounds, rng) -> np.ndarray:
-    voices = (
-        synthesis.introductory_voice(rng),
-        *synthesis.draw_voices(settings.syllable_types, rng),
-    )
+def _sing(
+    settings: Settings,
+    types: int,
+    song: pd.DataFrame,
+    bounds: np.ndarray,
+    rng: np.random.Generator,
+) -> tuple[float, np.ndarray]:
+    """Sing a song of one introductory note and some other types of syllables."""
+    voices = (synthesis.introductory_voice(rng), *synthesis.draw_voices(types, rng))
     events = zip(
         song["start"] / 1000,
         song["stop"] / 1000,
@@ -181,7 +268,8 @@ def _sing(settings, song, bounds, rng) -> np.ndarray:
         strict=True,
     )
     count = int(bounds[-1, 1] * settings.audio_rate / 1000)
-    return synthesis.sing_song(events, voices, count, settings.audio_rate, rng)
+    samples = synthesis.sing_song(events, voices, count, settings.audio_rate, rng)
+    return settings.audio_rate, samples
 
 
 def read_wav(path: str) -> tuple[float, np.ndarray]:
@@ -220,7 +308,8 @@ def write_truth(truth: Truth, path: str) -> None:
         for name in ("burst", "phase", "level", "sign"):
             file[f"population/{name}"] = getattr(people, name)
         file["repertoire/labels"] = np.char.encode(truth.repertoire.labels, "utf-8")
-        file["repertoire/durations"] = truth.repertoire.durations
+        for name in ("durations", "spread", "limits"):
+            file[f"repertoire/{name}"] = getattr(truth.repertoire, name)
         file["states"] = truth.states
         file["gains"] = truth.gains
 
@@ -244,6 +333,8 @@ def read_truth(path: str) -> Truth:
             repertoire=Repertoire(
                 labels=tuple(np.char.decode(file["repertoire/labels"][()], "utf-8")),
                 durations=file["repertoire/durations"][()],
+                spread=file["repertoire/spread"][()],
+                limits=tuple(file["repertoire/limits"][()].tolist()),
             ),
             population=neurons.Population(
                 table=tables["units"], synergy=float(file.attrs["synergy"]), **arrays

@@ -17,6 +17,10 @@ from neuro2voc.errors import DataError
 KINDS = ("stack", "sweep", "noise")
 
 PEAK = 0.3  # of full scale at 0 dB: leaves 10 dB before anything clips
+FULL_SCALE = 32767
+PIECE = (
+    1 << 20
+)  # samples of noise drawn at a time: hours of sound in little more than their own size
 RAMP = 0.005  # s; short enough to keep edges findable, long enough not to click
 BAND_EDGE = 0.45  # of the sampling rate; nothing is synthesised above it, so nothing aliases
 MODULATION_DEPTH = 0.8
@@ -157,8 +161,10 @@ def sing_song(
     numpy.ndarray
         Sound, int16 (sample_count,); what would exceed full scale is clipped, never wrapped.
     """
-    song = rng.standard_normal(sample_count, dtype=np.float32)
-    song *= np.float32(10 ** (background_db / 20))
+    song = np.empty(sample_count, dtype=np.int16)
+    for first in range(0, sample_count, PIECE):
+        noise = rng.standard_normal(min(PIECE, sample_count - first), dtype=np.float32)
+        song[first : first + PIECE] = _int16(noise * np.float32(10 ** (background_db / 20)))
     for start, stop, voice, pitch, loudness in events:
         first, last = round(start * rate), round(stop * rate)
         if not 0 <= first <= last <= sample_count:
@@ -167,10 +173,13 @@ def sing_song(
                 f" {sample_count / rate:g} s."
             )
         duration = (last - first) / rate
-        song[first:last] += sing(voices[voice], duration, rate, rng, pitch, loudness)
-    np.clip(song, -1, 1, out=song)
-    song *= 32767
-    return np.rint(song, out=song).astype(np.int16)
+        sound = sing(voices[voice], duration, rate, rng, pitch, loudness)
+        song[first:last] = _int16(song[first:last] / FULL_SCALE + sound)
+    return song
+
+
+def _int16(sound: np.ndarray) -> np.ndarray:
+    return np.rint(np.clip(sound, -1, 1) * FULL_SCALE).astype(np.int16)
 
 
 def _voices_of_kind(kind: str, n: int, rng: np.random.Generator) -> list[Voice]:
