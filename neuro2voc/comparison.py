@@ -6,12 +6,11 @@ import numpy as np
 import pandas as pd
 
 from neuro2voc.baselines import duration_only, majority, previous_syllable
-from neuro2voc.binning import make_tensor, make_window
-from neuro2voc.configuration import BASELINES, window_of
+from neuro2voc.configuration import BASELINES
 from neuro2voc.decoders import make_decoder
 from neuro2voc.decoding import commonest, cross_decode, fixed_fit, outer_folds, sum_up
 from neuro2voc.evaluation import balanced_accuracy, confusion, p_value, smallest_effect
-from neuro2voc.features import feature_matrix
+from neuro2voc.features import make_features
 from neuro2voc.files import read_csv
 from neuro2voc.inclusion import with_included
 from neuro2voc.recording import Recording
@@ -44,6 +43,8 @@ COLUMNS = [
     "smallest_effect",
     "oracle",
     "fraction_of_oracle",
+    "other_company",
+    "other_company_verdict",
     "n_trials",
     "n_bouts",
 ]
@@ -108,15 +109,15 @@ def null_band(
         for content in metrics
         for feature, cell in content["features"].items()
     ]
-    names = sorted({window_of(feature) for _, feature, _ in cells})
+    names = sorted({feature for _, feature, _ in cells})
     rows = []
     for replicate, number in enumerate(seeds, start=1):
         bird = with_included(surrogate(recording, kind, number, trials, kept), inclusion)
         used = used_trials(make_trials(bird, **trial_settings))
-        tensors = {name: make_tensor(bird, used, make_window(name, windows)) for name in names}
+        features = make_features(bird, used, names, windows)
         fold, labels = outer_folds(used, split), sorted(used["label"].unique())
         for decoder, feature, settings in cells:
-            X = feature_matrix(feature, tensors[window_of(feature)])
+            X = features[feature]
             fit = fixed_fit(make_decoder(decoder, seed, feature)[0], settings)
             frame = cross_decode(X, used, fold, fit)
             score = balanced_accuracy(confusion(frame["truth"], frame["prediction"], labels))
@@ -138,6 +139,7 @@ def comparison_table(
     splits: dict[str, pd.DataFrame],
     resamples: int,
     seed: int,
+    company: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Put every decoder beside baselines, null and oracle.
 
@@ -155,6 +157,8 @@ def comparison_table(
         By name: the folds. The oracle is judged on the trials that have one.
     resamples, seed : int
         Of the bootstrap over bouts.
+    company : DataFrame, optional
+        See `neuro2voc.predecessors.predecessor_table`.
 
     Returns
     -------
@@ -182,7 +186,35 @@ def comparison_table(
                 row |= _beside_null(cell, nulls.get(split), decoder, feature)
                 row |= _beside_oracle(cell, cells.get((ORACLE, feature)))
             rows.append(row)
-    return pd.DataFrame(rows).reindex(columns=COLUMNS)
+    table = pd.DataFrame(rows).reindex(columns=COLUMNS)
+    return table if company is None else beside_company(table, company)
+
+
+def beside_company(table: pd.DataFrame, company: pd.DataFrame) -> pd.DataFrame:
+    """Say of each feature whether it tells syllables after predecessors that were not trained on.
+
+    Parameters
+    ----------
+    table : DataFrame
+        See `comparison_table`.
+    company : DataFrame
+        See `neuro2voc.predecessors.predecessor_table`; empty where no syllable follows different
+        ones often enough.
+
+    Returns
+    -------
+    DataFrame
+        The table with `other_company` (balanced accuracy) and `other_company_verdict` filled in.
+        They judge the feature, by a linear discriminant under the split of curves, not the decoder.
+    """
+    if company.empty:
+        return table
+    other = company[company["training"] == "other company"].set_index("feature")
+    judged = ~table["decoder"].isin([*BASELINES, ORACLE])
+    return table.assign(
+        other_company=table["feature"].map(other["balanced_accuracy"]).where(judged),
+        other_company_verdict=table["feature"].map(other["verdict"]).where(judged),
+    )
 
 
 def _beside_oracle(cell: dict, oracle: dict | None) -> dict:

@@ -125,7 +125,10 @@ def check_target(wildcards):
     if "decoder" in wildcards.keys():
         check("decoder", wildcards.decoder, config["decoders"])
     if "feature" in wildcards.keys():
-        check("feature", wildcards.feature, config["features"])
+        # Whatever has no decoder in its name is made for the asking.
+        known = [*configuration.WHOLE_SYLLABLE_FEATURES, *config["windows"]]
+        decoded = "decoder" in wildcards.keys()
+        check("feature", wildcards.feature, config["features"] if decoded else known)
 
 
 def checked(path):
@@ -308,6 +311,13 @@ def nulls_of_bird(wildcards):
     )
 
 
+def predecessors_of_bird(wildcards):
+    """The control for the song's order; a surrogate has no null that could judge it."""
+    if is_surrogate(wildcards.bird):
+        return []
+    return f"results/predecessors/{wildcards.bird}.csv"
+
+
 def oracle_of_bird(wildcards):
     """The oracle's predictions, which only a simulated bird itself has."""
     if (
@@ -352,18 +362,42 @@ def protocol(rule_name):
     return fields
 
 
+# Those that `all` makes of every bird; importances and clusters of other features on demand.
+FIGURES = [
+    "results/comparison/{bird}.png",
+    "results/artefacts/{bird}.png",
+    "results/units/{bird}.png",
+    "results/syllables/{bird}.png",
+    "results/spectrograms/{bird}.png",
+    "results/bout/{bird}.png",
+    "results/trial/{bird}.png",
+    "results/confusion/{bird}/{split}/{decoder}/{feature}.png",
+    "results/predecessors/{bird}.png",
+    "results/sessions/{bird}.png",
+    "results/rates/{bird}.png",
+    "results/densities/{bird}.png",
+    "results/single_units/{bird}.png",
+    "results/importances/{bird}/count.png",
+    "results/neuron_number/{bird}.png",
+    "results/regions/{bird}.png",
+    "results/growing_windows/{bird}.png",
+    "results/moving_windows/{bird}.png",
+    "results/lag/{bird}.png",
+    "results/learning_curves/{bird}.png",
+    "results/clusters/{bird}/count.png",
+    "results/methods/{bird}.txt",
+]
+
+
 def all_figures():
-    cell = config["confusion"]
-    return [
-        figure
+    """Every figure of every bird, with the cell under `confusion`, and those of all birds."""
+    of_birds = [
+        figure.format(bird=bird, **config["confusion"])
         for bird in config["birds"]
-        for figure in (
-            f"results/comparison/{bird}.png",
-            f"results/units/{bird}.png",
-            f"results/syllables/{bird}.png",
-            f"results/bout/{bird}.png",
-            "results/confusion/{bird}/{split}/{decoder}/{feature}.png".format(
-                bird=bird, **cell
-            ),
-        )
+        for figure in FIGURES
     ]
+    if len(config["birds"]) > 1:
+        of_birds.append("results/many_birds.png")
+    if len(config["across"]["birds"]) > 1:
+        of_birds.append("results/across_birds.png")
+    return of_birds

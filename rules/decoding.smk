@@ -119,6 +119,7 @@ rule comparison:
         baselines=decodings("metrics.json", configuration.BASELINES),
         nulls=nulls_of_bird,
         oracle=oracle_of_bird,
+        predecessors=predecessors_of_bird,
         trials=checked("results/trials/{whole}.csv"),
         splits=splits_of_bird,
         recording=checked("results/recordings/{whole}.nwb"),

@@ -29,7 +29,7 @@ WITHOUT_NEURONS = {
 VERDICTS = {
     "stands": (
         {"mfc": style.BLUE, "mec": style.BLUE},
-        "stands above its null, duration (where it carries that) and song order",
+        "stands above its null, duration (where it carries that) and the song's order",
     ),
     "order": (
         {"mfc": style.PURPLE, "mec": style.BLACK, "mfcalt": "white", "fillstyle": "left"},
@@ -62,7 +62,8 @@ def verdict(row: pd.Series) -> str:
         'stands': p is at most 0.05, and the interval over bouts lies above every surrogate and
         above the baselines. 'duration': it lies above the surrogates, but the feature carries
         duration, and the interval reaches down to what duration alone decodes. 'order': the same
-        with the previous syllable, so that neurons need not tell more than the song's order.
+        with the previous syllable, so that neurons need not tell more than the song's order;
+        unless the feature tells syllables after predecessors that were not trained on.
         'null': not above the surrogates. 'unjudged': there is no null band.
     """
     if np.isnan(row["p"]):
@@ -71,7 +72,7 @@ def verdict(row: pd.Series) -> str:
         return "null"
     if carries_duration(row["feature"]) and row["low"] <= row["duration"]:
         return "duration"
-    if row["low"] <= row["previous"]:
+    if row["low"] <= row["previous"] and row.get("other_company_verdict") != "stands":
         return "order"
     return "stands"
 

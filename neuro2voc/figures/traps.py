@@ -27,8 +27,6 @@ def draw_trap(table: pd.DataFrame, about: dict) -> Figure:
     """
     thesis = table[table["protocol"] == "thesis"]
     contract = table[table["protocol"] == "contract"]
-    rate = thesis[thesis["feature"] == "rate"].set_index("model")["score"]
-    alone = contract.loc[contract["feature"] == "duration", "score"].iat[0]
     handles = [
         Line2D([], [], ls="none", marker="o", color=style.VERMILION, label="this bird, no tuning"),
         Line2D([], [], ls="none", marker="D", mfc="white", mec=style.BLACK, label="published"),
@@ -40,13 +38,7 @@ def draw_trap(table: pd.DataFrame, about: dict) -> Figure:
         style.PAGE,
         40,
         "The duration trap: rates of neurons that know nothing",
-        [
-            f"Neurons that fire alike in all syllables reach {rate['forest']:.2f} (random forest) "
-            f"and {rate['xgboost']:.2f} (XGBoost) under the thesis' protocol; published were 0.92 "
-            "and 0.96. In a window of fixed length the same neurons give chance, and the duration "
-            f"alone gives {alone:.2f}. Only the SVM's published 0.77 is more than duration gives "
-            f"it here ({rate['svm']:.2f})."
-        ],
+        [_headline(thesis)],
         [
             f"One simulated bird, tuning 0: {about['units']} units, {about['trials']} trials of "
             f"{about['classes']} syllables in {about['bouts']} bouts. Left and middle: accuracy on "
@@ -63,6 +55,21 @@ def draw_trap(table: pd.DataFrame, about: dict) -> Figure:
     _draw_contract(right, contract)
     style.legend_below(figure, handles, 3)
     return figure
+
+
+def _headline(thesis: pd.DataFrame) -> str:
+    rate = thesis[thesis["feature"] == "rate"].set_index("model")[["score", "published"]].round(2)
+    fixed = thesis.loc[thesis["feature"] == "fixed", "score"]
+    alone = thesis.loc[thesis["feature"] == "duration", "score"].iat[0]
+    here, there = rate["score"].map("{:.2f}".format), rate["published"].map("{:.2f}".format)
+    return (
+        f"Neurons that fire alike in all syllables reach {here['forest']} (random forest), "
+        f"{here['xgboost']} (XGBoost) and {here['svm']} (SVM) under the thesis' protocol; "
+        f"published were {there['forest']}, {there['xgboost']} and {there['svm']}. In a window of "
+        f"fixed length the same neurons give {fixed.min():.2f} to {fixed.max():.2f} (commonest "
+        f"syllable {thesis['reference'].iat[0]:.2f}), and the duration, without a neuron, "
+        f"{alone:.2f}. Only what lies well above this bird's numbers can speak of neurons."
+    )
 
 
 def _draw_thesis(ax: Axes, table: pd.DataFrame, feature: str, title: str) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 from neuro2voc.comparison import comparison_table, read_null
 from neuro2voc.decoding import read_predictions
 from neuro2voc.figures.comparison import draw_comparison
-from neuro2voc.files import save_figure, write_csv
+from neuro2voc.files import read_csv, save_figure, write_csv
 from neuro2voc.inclusion import open_bird
 from neuro2voc.jobs import job
 from neuro2voc.splits import read_split
@@ -18,8 +18,8 @@ with job(snakemake.log[0]):
         read_predictions(files.oracle) if files.oracle else None,
         used_trials(read_trials(files.trials)),
         {Path(path).stem: read_split(path) for path in files.splits},
-        params.resamples,
-        params.seed,
+        *(params.resamples, params.seed),
+        read_csv(files.predecessors, ["feature", "training"]) if files.predecessors else None,
     )
     recording = open_bird(files.recording, files.inclusion, snakemake.wildcards.bird)
     save_figure(draw_comparison(table, recording, params.surrogate), snakemake.output.figure)
