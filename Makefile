@@ -1,4 +1,4 @@
-# make setup | demo | test | lint | bench | clean. Everything runs from .venv; nothing needs to be activated.
+# make setup | demo | test | test-long | lint | bench | docs | clean. Everything runs from .venv; nothing needs to be activated.
 # Another Python:  make setup PYTHON=/path/to/python3.12
 PYTHON ?= python3
 BIN := .venv/bin
@@ -8,7 +8,7 @@ SHELL := /bin/bash
 # Rules may call programs of the environment by name.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: setup demo test lint bench clean
+.PHONY: setup demo test test-long lint bench docs clean
 
 setup: $(STAMP)
 
@@ -35,6 +35,11 @@ demo: setup
 test: setup
 	$(BIN)/python -m pytest
 
+# Calibration over hundreds of birds, tens of thousands of fuzzed inputs; prints the rows of
+# docs/validation.md. An hour on one core.
+test-long: setup
+	$(BIN)/python -m pytest -m long -s
+
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -55,6 +60,10 @@ $(BENCH)/installed: $(STAMP) benchmarks/requirements.txt
 bench: $(BENCH)/installed
 	@$(BENCH)/bin/python -W ignore::UserWarning -m benchmarks.windows
 	@$(BENCH)/bin/python -W ignore::UserWarning -m benchmarks.files
+
+# Pages that are written from tables.
+docs: setup
+	$(BIN)/python docs/thesis_figures.py
 
 # All that the workflow made. The environment, recordings and downloads (data/) stay.
 clean:

@@ -8,22 +8,23 @@ HERE = Path(__file__).parent
 TABLE, PAGE = HERE / "thesis_figures.csv", HERE / "thesis_figures.md"
 FOREWORD = """# The thesis' figures
 
-The recording behind [arXiv:2502.07800](https://arxiv.org/abs/2502.07800) is not public. The targets \
-below draw a simulated bird with its numbers (75 units, 13.2 million spikes, 3,459 syllables) and say \
-so on their faces; what the bird of the thesis would show, they cannot. With another bird's name in \
-the place of `thesis` they draw that bird, simulated, public or your own:
+The recording behind [arXiv:2502.07800](https://arxiv.org/abs/2502.07800) is not public. The \
+targets below draw a simulated bird with its numbers (75 units, 13.2 million spikes, 3,459 \
+syllables) and say so on their faces; what the bird of the thesis would show, they cannot. With \
+another bird's name in the place of `thesis` they draw that bird, simulated, public or your own:
 
     snakemake --cores 2 --configfile config/thesis.yaml -- results/growing_windows/thesis.png
     snakemake --cores 2 -- results/growing_windows/bird1.png
 
-Settings under a target go in as well: \
-`--configfile config/thesis.yaml --config 'features=[onset,moving]' -- results/…`. The thesis' numbers, \
-rather than its figures, stand in `results/thesis/thesis.png`: published, the same protocol here, an \
-honest protocol, and its null.
+Settings beside a target go in as well: `--configfile config/thesis.yaml --config \
+'features=[onset,moving]' -- results/…`. The thesis' numbers, rather than its figures, stand in \
+`results/thesis/thesis.png`: published, the same protocol here, an honest protocol, and its \
+null.
 
-C counts the figures of classifiers and networks, T those of tokens, embeddings and autoencoders; \
-numbers are ours, since many figures there have none. *There* is what was wrong with a figure, *here* \
-what ours does instead. This page is written by `make docs` from `thesis_figures.csv`; correct that.
+C counts the figures of classifiers and networks, T those of tokens, embeddings and \
+autoencoders; numbers are ours, since many figures there have none. *There* is what was wrong \
+with a figure, *here* what ours does instead. This page is written by `make docs` from \
+`thesis_figures.csv`; correct that.
 """
 
 

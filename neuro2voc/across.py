@@ -11,7 +11,8 @@ syllables change names: only what is better than these is common to the birds.
 
 import logging
 from dataclasses import dataclass
-from itertools import combinations, permutations, product
+from itertools import combinations, islice, permutations, product
+from math import factorial
 
 import numpy as np
 import pandas as pd
@@ -99,15 +100,21 @@ def across_birds(
     resamples : int
         Of the bootstrap over the tested bird's bouts.
     replicates : int
-        Wrong correspondences of syllables that make up the null.
+        Wrong correspondences of syllables that make up the null, each another one; fewer where
+        there are no more. Three syllables have five, so that p cannot be below 1/6.
     seed : int
 
     Returns
     -------
     DataFrame
         trained, tested (birds), how (see `HOWS`), what `neuro2voc.evaluation.summary` returns, and
-        null_mean, null_low, null_high, p. Chance is one over the number of syllables, for
-        'transferred' one half.
+        null_mean, null_low, null_high, null_replicates, p. Chance is one over the number of
+        syllables, for 'transferred' one half.
+
+    Raises
+    ------
+    DataError
+        See `with_common_labels`.
     """
     birds = with_common_labels(birds)
     rows = []
@@ -117,7 +124,7 @@ def across_birds(
     rng = np.random.default_rng(seed)
     for trained, tested in permutations(birds, 2):
         places = _places(trained)
-        wrong = [_wrong_order(len(places), rng) for _ in range(replicates)]
+        wrong = wrong_orders(len(places), replicates, rng)
         for how, told in (("calibrated", _calibrated), ("transferred", _transferred)):
             frames = told(tested, places.to_numpy(), [np.arange(len(places)), *wrong])
             if frames:
@@ -149,10 +156,15 @@ def _places(bird: BirdTrials) -> pd.DataFrame:
     return pd.DataFrame(points).groupby(bird.label).mean()
 
 
-def _wrong_order(n: int, rng: np.random.Generator) -> np.ndarray:
-    """Draw an order of n syllables that is not their own."""
-    order = rng.permutation(n)
-    return order if (order != np.arange(n)).any() else np.roll(order, 1)
+def wrong_orders(n: int, count: int, rng: np.random.Generator) -> list[np.ndarray]:
+    """Draw orders of n syllables, all different and none their own; all there are if too few."""
+    own = tuple(range(n))
+    if factorial(n) - 1 <= count:
+        return [np.array(order) for order in islice(permutations(own), 1, None)]
+    drawn = {own: None}
+    while len(drawn) <= count:
+        drawn[tuple(map(int, rng.permutation(n)))] = None
+    return [np.array(order) for order in drawn][1:]
 
 
 def _memberships(bird: BirdTrials, train: np.ndarray, test: np.ndarray) -> np.ndarray:
@@ -197,19 +209,23 @@ def _transferred(bird: BirdTrials, places: np.ndarray, orders: list) -> list[pd.
     names = np.unique(bird.label)
     if len(names) < 5:
         return []
-    parts: list[list[pd.DataFrame]] = [[] for _ in orders]
+    rows, said = [], [[] for _ in orders]
     for pair, now in product(combinations(range(len(names)), 2), np.unique(bird.fold)):
         asked = np.isin(bird.label, names[list(pair)])
         test = asked & (bird.fold == now)
         if not test.any():
             continue
         member = _memberships(bird, ~asked & (bird.fold != now), test)
-        for part, order in zip(parts, orders, strict=True):
-            pair_places = places[order][list(pair)]
-            prediction = names[list(pair)][_nearest(member @ places[order], pair_places)]
-            columns = {"truth": bird.label[test], "prediction": prediction, "bout": bird.bout[test]}
-            part.append(pd.DataFrame(columns))
-    return [pd.concat(part, ignore_index=True) for part in parts]
+        rows.append(np.flatnonzero(test))
+        for predictions, order in zip(said, orders, strict=True):
+            here = places[order]
+            nearest = _nearest(member @ here, here[list(pair)])
+            predictions.append(names[list(pair)][nearest])
+    truth, bout = (column[np.concatenate(rows)] for column in (bird.label, bird.bout))
+    return [
+        pd.DataFrame({"truth": truth, "prediction": np.concatenate(predictions), "bout": bout})
+        for predictions in said
+    ]
 
 
 def _nearest(points: np.ndarray, places: np.ndarray) -> np.ndarray:
@@ -228,6 +244,7 @@ def _beside_wrong(frames: list[pd.DataFrame], how: str, resamples: int, seed: in
         "null_mean": np.mean(null),
         "null_low": np.min(null),
         "null_high": np.max(null),
+        "null_replicates": len(null),
         "p": p_value(scores["balanced_accuracy"], null),
     }
 
@@ -245,7 +262,7 @@ def read_bird(
     common : dict of str
         What the bird's syllables are called in common, where that is not their own name.
     """
-    used = used_trials(read_trials(trials))
+    used = used_trials(read_trials(trials), name)
     return BirdTrials(
         name=name,
         X=feature_matrix(feature, read_tensor(tensor)),

@@ -1,7 +1,9 @@
 """What a configuration may say, checked before anything runs."""
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 from neuro2voc.configuration import (
@@ -11,7 +13,17 @@ from neuro2voc.configuration import (
     WHOLE_SYLLABLE_FEATURES,
     bird_names,
 )
-from neuro2voc.errors import DataError, nearest
+from neuro2voc.errors import DataError
+from neuro2voc.errors import nearest as nearest_name
+
+# Bounds of what is looked at more closely. YAML says with a few letters what takes all memory.
+DEPTH = 10  # levels
+MANY = 10_000  # values
+LONG = 100  # characters of a name; the system's limit for file names is 255 bytes
+LARGE, SMALL = 2**63, 1e-9  # of numbers; a clock of 1 ns knows nothing smaller
+# Control characters, of which no path may hold NUL, and halves of characters.
+UNFIT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+BINS = 10_000  # of a window; the finest in use have some two hundred
 
 
 def check_config(config: dict, schema_path: str | Path, simulator_keys: Iterable[str] = ()) -> None:
@@ -39,6 +51,7 @@ def check_config(config: dict, schema_path: str | Path, simulator_keys: Iterable
     _check_birds(config)
     _check_labels(config)
     _check_windows(config["windows"])
+    _check_bins(config)
     _check_reach(config)
     _check_features(config)
     _check_confusion(config)
@@ -51,8 +64,23 @@ def _wrong(what: str, expected: str) -> DataError:
 
 
 def _at(path: Iterable) -> str:
-    path = [str(part) for part in path]
+    path = [part if _is_plain(part) else _shown(part) for part in map(str, path)]
     return f"In config.yaml or an overlay, {'.'.join(path)}" if path else "config.yaml"
+
+
+def _is_plain(text: str) -> bool:
+    return len(text) <= LONG and text.isprintable()
+
+
+def _listed(names: Iterable[str]) -> str:
+    names = list(names)
+    more = f" and {len(names) - 30} more" if len(names) > 30 else ""
+    return ", ".join(names[:30]) + more
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return a hint at the closest known name; of what is too long to be one, none."""
+    return nearest_name(name, known) if len(str(name)) <= LONG else ""
 
 
 def _shown(value) -> str:
@@ -66,7 +94,10 @@ def _shown(value) -> str:
     if isinstance(value, list):
         return "a list" if value else "an empty list"
     # One line and of bounded length, whatever was written.
-    text = " ".join(repr(value).split())
+    try:
+        text = " ".join(repr(value).split())
+    except ValueError:  # Python writes no number of more than 4300 digits
+        return "a very large number"
     return text if len(text) <= 60 else f"{text[:60]}…"
 
 
@@ -81,29 +112,89 @@ def _walk(node, path: tuple = ()) -> Iterator[tuple[tuple, object]]:
 
 
 def _check_values(config: dict) -> None:
-    """Refuse what YAML allows and a JSON schema does not know: keys that are no text, nan, inf."""
-    for path, value in _walk(config):
+    """Refuse what YAML allows and a JSON schema does not know.
+
+    That is keys that are no text, nan and inf, numbers and texts no computer can use, circles.
+    """
+    for count, (path, value) in enumerate(_walk(config)):
+        if count >= MANY:
+            raise _wrong(f"The configuration holds more than {MANY} values.", "fewer of them")
+        if len(path) > DEPTH:
+            raise _wrong(f"{_at(path[:3])} has more than {DEPTH} levels.", "fewer of them")
         for key in value if isinstance(value, dict) else ():
             if not isinstance(key, str):
                 raise _wrong(
                     f"{_at((*path, _shown(key)))} is a name that YAML does not read as text.",
                     "a text; put it in quotes",
                 )
-        if isinstance(value, float) and not math.isfinite(value):
-            raise _wrong(f"{_at(path)} is {value}.", "a finite number")
+            if not key.isprintable() or len(key) > LONG:
+                raise _wrong(
+                    f"{_at((*path, key))} is too long a name, or holds what cannot be seen.",
+                    f"at most {LONG} characters that can be printed",
+                )
+        if isinstance(value, str):
+            _check_text(path, value)
+        if isinstance(value, int | float):
+            _check_number(path, value)
 
 
-def _check_schema(config: dict, schema_path: str | Path) -> None:
+def _check_text(path: tuple, text: str) -> None:
+    if len(text) > LONG**2:
+        raise _wrong(f"{_at(path)} is a text of {len(text)} characters.", f"at most {LONG**2}")
+    if UNFIT.search(text):
+        raise _wrong(f"{_at(path)} is {_shown(text)}.", "a text without control characters")
+
+
+def _check_number(path: tuple, number: float) -> None:
+    if isinstance(number, float) and not math.isfinite(number):
+        raise _wrong(f"{_at(path)} is {number}.", "a finite number")
+    if abs(number) >= LARGE:
+        raise _wrong(f"{_at(path)} is too large a number.", f"less than {LARGE:.1e}")
+    if 0 < abs(number) < SMALL:
+        raise _wrong(f"{_at(path)} is {number}.", f"0, or {SMALL:g} or more")
+
+
+@cache
+def _validator(schema_path: str | Path):
     import jsonschema
     import yaml
+
+    def pattern(validator, pattern: str, text: object, schema: dict) -> Iterator:
+        # To JSON `$` is the very end; Python's lets a line break follow.
+        if isinstance(text, str) and not re.search(re.sub(r"\$$", r"\\Z", pattern), text):
+            yield jsonschema.ValidationError("does not match")
+
+    def unique(validator, wanted: bool, values: object, schema: dict) -> Iterator:
+        # jsonschema compares all pairs where it cannot sort. What is no scalar has its own error.
+        if wanted and isinstance(values, list) and _repeated(values) is not None:
+            yield jsonschema.ValidationError("not unique")
 
     schema = yaml.safe_load(Path(schema_path).read_text(encoding="utf-8"))
     # JSON counts 5.0 as an integer; range(5.0) does not.
     checker = jsonschema.Draft202012Validator.TYPE_CHECKER.redefine(
         "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
     )
-    validator = jsonschema.validators.extend(jsonschema.Draft202012Validator, type_checker=checker)
-    errors = validator(schema).iter_errors(config)
+    kind = jsonschema.validators.extend(
+        jsonschema.Draft202012Validator,
+        {"pattern": pattern, "uniqueItems": unique},
+        type_checker=checker,
+    )
+    return kind(schema)
+
+
+def _repeated(values: Iterable) -> str | float | None:
+    """Return the first text or number that occurs a second time."""
+    seen = set()
+    for value in values:
+        if isinstance(value, str | int | float):
+            if value in seen:
+                return value
+            seen.add(value)
+    return None
+
+
+def _check_schema(config: dict, schema_path: str | Path) -> None:
+    errors = _validator(schema_path).iter_errors(config)
     # A misspelt key is also a missing one, and its own message is the better one.
     first = min(
         errors,
@@ -130,8 +221,7 @@ def _explain(error) -> DataError:
         expected = schema["properties"].get(key, {}).get("description") or f"a value for {key}"
         return _wrong(f"{_at([*path, key])} is missing.", expected)
     if error.validator == "uniqueItems":
-        key = next(item for item in value if value.count(item) > 1)
-        return _wrong(f"{_at(path)} holds {_shown(key)} more than once.", expected)
+        return _wrong(f"{_at(path)} holds {_shown(_repeated(value))} more than once.", expected)
     if "propertyNames" in error.absolute_schema_path:
         return _wrong(f"{_at(path)} has the name {_shown(value)}.", expected)
 
@@ -174,19 +264,19 @@ def _check_simulated(simulated: Mapping, simulator_keys: tuple[str, ...]) -> Non
 
 def _check_birds(config: Mapping) -> None:
     known = bird_names(config)
-    for bird in known:
-        if known.count(bird) > 1:
-            sources = [source for source in SOURCES if bird in config[source]]
-            raise _wrong(
-                f"{_at(('birds',))}: '{bird}' is described under {' and '.join(sources)}.",
-                "one description of each bird; rename or remove the other",
-            )
+    if twice := _repeated(known):
+        sources = [source for source in SOURCES if twice in config[source]]
+        raise _wrong(
+            f"{_at(('birds',))}: '{twice}' is described under {' and '.join(sources)}.",
+            "one description of each bird; rename or remove the other",
+        )
+    described = set(known)
     for bird in config["birds"]:
-        if bird not in known:
+        if bird not in described:
             raise _wrong(
-                f"{_at(('birds',))} holds '{bird}', which is not described"
+                f"{_at(('birds',))} holds {_shown(bird)}, which is not described"
                 f"{nearest(bird, known) or '.'}",
-                f"birds described under simulated, recordings or public: {', '.join(known)}",
+                f"birds described under simulated, recordings or public: {_listed(known)}",
             )
 
 
@@ -241,6 +331,21 @@ def _check_steps(path: tuple, window: Mapping, width: float) -> None:
         )
 
 
+def _check_bins(config: Mapping) -> None:
+    growing, lag = config["growing"], config["lag"]
+    spans = {
+        ("windows", name): (window["stop"] - window["start"], window.get("step", window["bin"]))
+        for name, window in config["windows"].items()
+    }
+    spans["growing",] = (growing["stop"] - min(growing["starts"]), growing["step"])
+    spans["lag",] = (2 * lag["reach"], lag["step"])
+    for path, (width, step) in spans.items():
+        if width / step > BINS:
+            raise _wrong(
+                f"{_at(path)} has {width / step:.3g} bins.", f"at most {BINS}; widen bins or steps"
+            )
+
+
 def _check_reach(config: Mapping) -> None:
     """Refuse windows with which trials of different blocks would share spikes."""
     entries = [config[source][bird] for source in SOURCES for bird in config[source]]
@@ -264,8 +369,8 @@ def _check_confusion(config: Mapping) -> None:
         name, listed = config["confusion"][kind], config[f"{kind}s"]
         if name not in listed:
             raise _wrong(
-                f"{_at(('confusion', kind))} is '{name}', which `{kind}s` does not list.",
-                f"one of {', '.join(listed)}",
+                f"{_at(('confusion', kind))} is {_shown(name)}, which `{kind}s` does not list.",
+                f"one of {_listed(listed)}",
             )
 
 
@@ -276,9 +381,9 @@ def _check_features(config: Mapping) -> None:
     for path, verb, feature in named:
         if feature not in allowed:
             raise _wrong(
-                f"{_at(path)} {verb} '{feature}', which is neither count, rate, tfidf nor a window"
-                f"{nearest(feature, allowed) or '.'}",
-                f"some of {', '.join(allowed)}",
+                f"{_at(path)} {verb} {_shown(feature)}, which is neither count, rate, tfidf nor "
+                f"a window{nearest(feature, allowed) or '.'}",
+                f"some of {_listed(allowed)}",
             )
 
 
@@ -291,9 +396,9 @@ def _check_across(config: Mapping) -> None:
         for bird in names:
             if bird not in known:
                 raise _wrong(
-                    f"{_at(path)} holds '{bird}', which is not described"
+                    f"{_at(path)} holds {_shown(bird)}, which is not described"
                     f"{nearest(bird, known) or '.'}",
-                    f"birds described under simulated, recordings or public: {', '.join(known)}",
+                    f"birds described under simulated, recordings or public: {_listed(known)}",
                 )
 
 
@@ -301,7 +406,7 @@ def _check_trap(config: Mapping) -> None:
     bird, known = config["trap"], config["simulated"]
     if bird not in known or known[bird].get("tuning") != 0:
         raise _wrong(
-            f"{_at(('trap',))} is '{bird}', which is not a simulated bird with `tuning: 0`"
+            f"{_at(('trap',))} is {_shown(bird)}, which is not a simulated bird with `tuning: 0`"
             f"{nearest(bird, known) or '.'}",
             "a bird described under simulated whose neurons know nothing",
         )

@@ -63,11 +63,11 @@ def make_decoder(name: str, seed: int, feature: str = "") -> tuple[Pipeline, dic
         model = RandomForestClassifier(
             200, class_weight="balanced_subsample", n_jobs=1, random_state=seed % 2**32
         )
-        return Pipeline([*first, ("model", model)]), {"model__min_samples_leaf": [1, 3]}
+        return Pipeline([*first, ("model", model)]), {"model__min_samples_leaf": [3, 1]}
     if name == "bayes":
-        # A unit that is silent in a syllable has no variance there; without a floor, one spike
-        # would exclude the syllable for ever.
-        grid = {"model__var_smoothing": [1e-3, 1e-2, 1e-1]}
+        # A unit that is silent in a syllable has no variance there; without a floor (here in units
+        # of the variance over all trials), one spike would exclude the syllable for ever.
+        grid = {"model__var_smoothing": [1.0, 1e-1, 1e-2]}
         return Pipeline([*first, scale, ("model", EvenBayes())]), grid
     if name == "lda":
         # Ledoit & Wolf's shrinkage (2004, J. Multivar. Anal. 88:365) has a closed form.
@@ -89,7 +89,9 @@ class EvenBayes(GaussianNB):
         """Fit to features X (trials, columns) and labels y (trials,)."""
         n = len(np.unique(y))
         self.priors = np.full(n, 1 / n)
-        return super().fit(X, y)
+        super().fit(X, y)
+        self.var_ += np.finfo(float).eps  # where no column varies at all
+        return self
 
 
 class EvenDiscriminant(LinearDiscriminantAnalysis):

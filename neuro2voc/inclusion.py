@@ -19,9 +19,7 @@ from neuro2voc.recording import Binned, Recording, Units
 log = logging.getLogger(__name__)
 
 REFRACTORY = 1.5e-3  # s; Hill, Mehta & Kleinfeld 2011 (J. Neurosci. 31:8699)
-MINUTE = (
-    60.0  # s, in which presence is looked for; sessions of less than ten minutes are cut in ten
-)
+MINUTE = 60.0  # s, in which presence is looked for; less than ten minutes are cut in ten
 UNKNOWN = "unknown"
 
 COLUMNS = {
@@ -54,7 +52,8 @@ def inclusion_table(recording: Recording, rules: Mapping) -> pd.DataFrame:
     -------
     DataFrame
         unit, depth (µm from the tip), location and quality ('unknown' where they are not known),
-        spikes, observed (s), rate (Hz while observed), presence (share of minutes with a spike),
+        spikes, observed (s), rate (Hz while observed, of counts in bins too), presence (share of
+        minutes with a spike),
         violations (share of intervals between spikes below 1.5 ms), stability (lowest over highest
         mean rate among sessions), included (0 or 1) and reason (why not). What cannot be measured
         is missing.
@@ -64,13 +63,8 @@ def inclusion_table(recording: Recording, rules: Mapping) -> pd.DataFrame:
     DataError
         No unit is left.
     """
-    units = recording.units
-    depth = units.table["depth"] if "depth" in units.table else np.nan
-    table = pd.DataFrame({"unit": units.table.index.astype(str), "depth": np.asarray(depth)})
-    for name in ("location", "quality"):
-        table[name] = _text(units.table, name)
-    measured = [_measure(recording, row) for row in range(len(units))]
-    table = pd.concat([table, pd.DataFrame(measured)], axis=1)
+    measured = [_measure(recording, row) for row in range(len(recording.units))]
+    table = pd.concat([describe_units(recording), pd.DataFrame(measured)], axis=1)
     table["reason"] = _reasons(table, rules)
     table["included"] = (table["reason"] == "").astype(int)
     for reason, count in table.loc[table["included"] == 0, "reason"].value_counts().items():
@@ -82,6 +76,17 @@ def inclusion_table(recording: Recording, rules: Mapping) -> pd.DataFrame:
             f"({why}); loosen them."
         )
     return table[list(COLUMNS)]
+
+
+def describe_units(recording: Recording) -> pd.DataFrame:
+    """Say where each unit lies and what it is: unit, depth (µm from the tip), location, quality.
+
+    An unknown depth is missing, an unknown location or quality is 'unknown'.
+    """
+    table = recording.units.table
+    depth = table["depth"].to_numpy(float) if "depth" in table else np.nan
+    described = pd.DataFrame({"unit": table.index.astype(str), "depth": depth})
+    return described.assign(**{name: _text(table, name) for name in ("location", "quality")})
 
 
 def _text(table: pd.DataFrame, name: str) -> np.ndarray:
@@ -105,8 +110,10 @@ def _measure(recording: Recording, unit: int) -> dict[str, float]:
     seconds = np.array([np.sum(piece[:, 1] - piece[:, 0]) for piece in pieces])
     found = {"spikes": np.nan, "observed": seconds.sum(), "rate": np.nan}
     found |= {"presence": np.nan, "violations": np.nan, "stability": np.nan}
-    if isinstance(recording.units, Binned) or not seconds.sum():
+    if not seconds.sum():
         return found
+    if isinstance(recording.units, Binned):
+        return found | _counted(recording.units, unit, pieces)
     times = recording.units.spike_times[unit]
     spikes = np.array([np.diff(np.searchsorted(times, piece)).sum() for piece in pieces])
     rates = spikes[seconds > 0] / seconds[seconds > 0]
@@ -117,6 +124,16 @@ def _measure(recording: Recording, unit: int) -> dict[str, float]:
     if len(rates) > 1 and rates.max() > 0:
         found["stability"] = rates.min() / rates.max()
     return found
+
+
+def _counted(units: Binned, unit: int, pieces: list[np.ndarray]) -> dict[str, float]:
+    """Return spikes and rate of counts in bins; levels have neither."""
+    if not units.additive:
+        return {}
+    total = np.append(0.0, np.cumsum(units.values[:, unit], dtype=np.float64))
+    edges = (np.concatenate(pieces) - units.start_time) * units.rate
+    spikes = np.diff(np.interp(edges, np.arange(len(total)), total)).sum()
+    return {"spikes": spikes, "rate": spikes / np.diff(np.concatenate(pieces)).sum()}
 
 
 def _presence(times: np.ndarray, pieces: list[np.ndarray]) -> float:

@@ -53,7 +53,7 @@ def methods_paragraph(
         `neuro2voc.comparison.comparison_table`.
     config : mapping
         What the bird was decoded with: splits, folds, inner_folds, guard, bout_gap, windows,
-        features, decoders, null_band, replicates, bootstrap, inclusion.
+        features, decoders, null_band, replicates, bootstrap.
     """
     return "\n\n".join(
         [
@@ -73,9 +73,10 @@ def _data(
     kind = "Simulated data (no animal): " if recording.simulated else ""
     what = "units" if isinstance(recording.units, Units) else "channels of binned activity"
     spikes = kept["spikes"].sum()
-    fired = f", {spikes:,.0f} spikes" if spikes else ""
     qualities = kept["quality"].value_counts()
-    by_quality = ", ".join(f"{count} {name}" for name, count in qualities.items())
+    by_quality = "".join(f"{count} {name}, " for name, count in qualities.items())
+    fired = f"{spikes:,.0f} spikes" if spikes else ""
+    of_which = f" ({(by_quality + fired).removesuffix(', ')})" if by_quality or fired else ""
     counts = used["label"].value_counts().sort_index()
     by_label = ", ".join(f"{name} {count}" for name, count in counts.items())
     seconds = (recording.sessions["stop_time"] - recording.sessions["start_time"]).sum()
@@ -87,7 +88,7 @@ def _data(
     set_aside = f" Of {len(trials)} labelled sounds {aside.sum()} were set aside ({noted})."
     sessions = _number(len(recording.sessions), "session")
     return (
-        f"{kind}{len(kept)} {what} ({by_quality}{fired}) were recorded in {sessions} of together "
+        f"{kind}{len(kept)} {what}{of_which} were recorded in {sessions} of together "
         f"{seconds / 60:.1f} min.{left_out} Decoded were {len(used)} renditions of {len(counts)} "
         f"syllables ({by_label}) in {used['bout'].nunique()} bouts, of which a new one began after "
         f"a silence longer than {config['bout_gap']:g} s.{set_aside if len(aside) else ''}"
@@ -139,12 +140,15 @@ def _judgement(comparison: pd.DataFrame, config: Mapping) -> str:
     text = (
         "Accuracy is balanced over syllables, with 95 % percentile intervals from "
         f"{config['bootstrap']} resamplings of whole bouts, and information is corrected for "
-        f"limited sampling (Panzeri & Treves 1996). Each decoding was repeated on "
-        f"{config['replicates']} surrogates ({SURROGATES[null['surrogate']]}), and p is the share "
-        "of these, the data included, that did as well."
+        f"limited sampling (Panzeri & Treves 1996)."
     )
     if cells.empty:
         return text
+    text += (
+        f" Each decoding was repeated on {config['replicates']} surrogates "
+        f"({SURROGATES[null['surrogate']]}), and p is the share of these, the data included, that "
+        "did as well."
+    )
     split = "blocked" if (cells["split"] == "blocked").any() else cells["split"].iat[0]
     found = [
         f"{row.feature}, {row.decoder}: {row.balanced_accuracy:.3f} ({row.low:.3f} to "

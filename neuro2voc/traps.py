@@ -21,6 +21,7 @@ from neuro2voc.baselines import duration_only, previous_syllable
 from neuro2voc.binning import Window, make_tensor
 from neuro2voc.configuration import SYLLABLE
 from neuro2voc.decoding import cross_decode, fixed_fit, outer_folds, sum_up
+from neuro2voc.errors import DataError
 from neuro2voc.features import feature_matrix
 from neuro2voc.recording import Recording
 from neuro2voc.surrogates import surrogate
@@ -58,11 +59,40 @@ def thesis_accuracy(model: BaseEstimator, X: np.ndarray, label: np.ndarray, shar
     label : ndarray (trials,)
     share : float
         Of the trials to test on; the thesis took 0.3 and 0.2, not stratified, with seed 42.
+
+    Raises
+    ------
+    DataError
+        All trials to train on have the same label.
     """
-    y = LabelEncoder().fit_transform(label)  # XGBoost takes numbers only
-    parts = train_test_split(X, y, test_size=share, random_state=THESIS_SEED)
-    train, test, y_train, y_test = parts
-    return float(model.fit(train, y_train).score(test, y_test))
+    parts = train_test_split(X, label, test_size=share, random_state=THESIS_SEED)
+    train, test, label_train, label_test = parts
+    return float((predict_as_thesis(model, train, label_train, test) == label_test).mean())
+
+
+def predict_as_thesis(
+    model: BaseEstimator, train: np.ndarray, label: np.ndarray, test: np.ndarray
+) -> np.ndarray:
+    """Fit a model to labels' numbers, since XGBoost takes no others, and predict labels.
+
+    Parameters
+    ----------
+    model : estimator
+    train, test : ndarray (trials, columns)
+    label : ndarray (training trials,)
+
+    Raises
+    ------
+    DataError
+        There is one label only.
+    """
+    encoder = LabelEncoder().fit(label)
+    if len(encoder.classes_) < 2:
+        raise DataError(
+            f"All trials to train on are of syllable {encoder.classes_[0]}, so nothing can be told "
+            "apart; decode labels that are spread over the recording."
+        )
+    return encoder.inverse_transform(model.fit(train, encoder.transform(label)).predict(test))
 
 
 def duration_trap(
@@ -93,7 +123,7 @@ def duration_trap(
         held out), feature ('rate', 'fixed', 'duration', 'previous'), model, score, low, high,
         null_mean, null_high, reference (share of the commonest syllable, or chance), published.
     """
-    used = used_trials(trials)
+    used = used_trials(trials, recording.name)
     label = used["label"].to_numpy(dtype=str)
     features = {"rate": _rates(recording, used), "fixed": _fixed(recording, used)}
     duration = (used["offset"] - used["onset"]).to_numpy()[:, None]

@@ -35,6 +35,7 @@ from neuro2voc.decoding import (
 from neuro2voc.errors import DataError
 from neuro2voc.features import feature_matrix
 from neuro2voc.files import write_csv
+from neuro2voc.inclusion import inclusion_table
 from neuro2voc.sources.settings import Settings
 from neuro2voc.sources.simulate import simulate
 from neuro2voc.splits import NONE, make_split
@@ -433,7 +434,9 @@ def test_the_null_band_is_the_same_decoder_on_surrogates(tmp_path):
         "features": {"count": {"chosen": best}, "w": {"chosen": best[:1]}},
     }
     windows = {"w": {"align": "onset", "start": 0.0, "stop": 0.04, "bin": 0.02}}
-    arguments = (recording, trials, split, split, "shifted", [5, 6], [content], windows, kept, 0)
+    inclusion = inclusion_table(recording, {})
+    birds, how = (recording, inclusion, trials, split, split), ("shifted", [5, 6])
+    arguments = (*birds, *how, [content], windows, kept, 0)
     null = null_band(*arguments)
     assert null["replicate"].tolist() == [1, 1, 2, 2]
     assert null["feature"].tolist() == ["count", "w"] * 2

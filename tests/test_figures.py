@@ -22,6 +22,7 @@ from neuro2voc.figures.confusion import confusion_table, draw_confusion
 from neuro2voc.figures.syllables import draw_syllables, syllable_table
 from neuro2voc.figures.units import draw_units, unit_table
 from neuro2voc.files import read_csv, save_figure, write_csv
+from neuro2voc.inclusion import inclusion_table
 from neuro2voc.recording import Recording, Units
 from neuro2voc.trials import make_trials
 
@@ -229,51 +230,9 @@ def test_one_cell_is_a_narrow_figure(split):
     assert "leak" not in words(figure)
 
 
-# Units
-
-
-def test_units_are_drawn_at_their_depth_and_rate():
-    recording = make_recording()
-    figure, table = draw_units(recording), unit_table(recording)
-    check_legible(figure)
-    drawn = np.concatenate([points(figure.axes[0]), points(figure.axes[0], "s")])
-    assert sorted(map(tuple, drawn)) == sorted(zip(table["rate"], table["depth"], strict=True))
-    assert table["rate"].tolist() == pytest.approx([5, 5, 5], abs=0.05)
-    shown = words(figure)
-    for expected in ("simulated", "HVC", "Area X", "good (2)", "mua (1)", "(Hz)", "µm"):
-        assert expected in shown
-
-
-def test_rates_are_of_observed_time():
-    recording = make_recording()
-    observed = (np.array([[0.0, 10.0]]), np.array([[0.0, 5.0], [20.0, 25.0]]), np.empty((0, 2)))
-    recording = recording.with_units(replace(recording.units, observed=observed))
-    table = unit_table(recording)
-    assert table["observed"].tolist() == [10, 10, 0]
-    assert table["spikes"].tolist() == [50, 49, 0]
-    assert np.isnan(table["rate"][2])
-    assert "1 never observed, not drawn" in words(draw_units(recording))
-
-
-@pytest.mark.parametrize("units", [1, 3])
-def test_units_without_depth_stand_in_their_order(units):
-    recording = make_recording(units, simulated=False)
-    bare = pd.DataFrame(index=pd.Index([f"ch{i}" for i in range(units)], name="unit"))
-    figure = draw_units(recording.with_units(Units(recording.units.spike_times, bare)))
-    check_legible(figure)
-    shown = words(figure)
-    assert "No depths are known" in shown and f"quality unknown ({units})" in shown
-    assert "simulated" not in shown
-    assert points(figure.axes[0])[:, 1].tolist() == list(range(1, units + 1))
-
-
-def test_silent_unit_and_unknown_depth_are_said():
-    recording = make_recording()
-    table = recording.units.table.assign(depth=[900.0, np.nan, 300.0])
-    trains = (recording.units.spike_times[0], recording.units.spike_times[1], np.empty(0))
-    figure = draw_units(recording.with_units(Units(trains, table)))
-    assert "1 without a spike" in words(figure)
-    assert "1 of unknown depth" in words(figure)
+def units_of(recording, **rules):
+    table = unit_table(recording, inclusion_table(recording, rules))
+    return table, draw_units(table, recording)
 
 
 # Syllables
@@ -406,11 +365,11 @@ def test_lines_fit_the_width():
 
 def test_csv_beside_a_figure_holds_what_is_drawn(tmp_path):
     recording = make_recording()
-    table = unit_table(recording)
+    table, figure = units_of(recording)
     write_csv(table, tmp_path / "units.csv")
-    again = read_csv(tmp_path / "units.csv", {"unit": str})
+    again = read_csv(tmp_path / "units.csv", {"unit": str, "reason": str})
     assert_frame_equal(again, table, check_dtype=False)
-    drawn = draw_units(recording).axes[0]
+    drawn = figure.axes[0]
     marks = np.concatenate([points(drawn), points(drawn, "s")])
     assert sorted(marks[:, 0]) == pytest.approx(sorted(again["rate"]))
 
@@ -421,7 +380,7 @@ def save_all(folder):
     frame = pd.DataFrame({"truth": list("aaaabb"), "prediction": list("aaabbb")})
     figures = {
         "comparison": draw_comparison(make_table(("blocked",)), recording, "shifted"),
-        "units": draw_units(recording),
+        "units": units_of(recording)[1],
         "syllables": draw_syllables(trials, recording),
         "bout": draw_bout(recording, trials),
         "confusion": draw_confusion(frame, make_about(frame)),

@@ -111,12 +111,13 @@ def _headline(table: pd.DataFrame, recording: Recording, judged: bool) -> str:
     mean = "1 unit" if units == 1 else f"Mean of {units} units"
     if not judged:
         return f"{mean}. A control, not judged."
-    above = (table["low"] > table["null_high"]).mean()
-    below = (table["high"] < table["null_low"]).mean()
-    differ = ((table["low"] > table["song"]) | (table["high"] < table["song"])).mean()
+    above = 100 * (table["low"] > table["null_high"]).mean()
+    below = 100 * (table["high"] < table["null_low"]).mean()
+    differ = 100 * ((table["low"] > table["song"]) | (table["high"] < table["song"])).mean()
     return (
-        f"{mean}. Above the null, which holds silence too, in {above:.0%} of all bins, below it in "
-        f"{below:.0%}; unlike the mean of all syllables in {differ:.0%} (by accident in about 5 %)."
+        f"{mean}. Above the null, which holds silence too, in {above:.0f} % of all bins, below it "
+        f"in {below:.0f} %; unlike the mean of all syllables in {differ:.0f} % (by accident in "
+        "about 5 %)."
     )
 
 

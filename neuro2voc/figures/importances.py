@@ -108,7 +108,7 @@ def _headline(table: pd.DataFrame, judged: bool) -> str:
     good = (table["drop_p_best"] <= LEVEL).sum()
     own = (table["drop"] > table["drop_null_high"]).sum()
     words = f"{good or 'None'} of {count_of(len(table))} matter{'s' if good <= 1 else ''} more than"
-    words += f" any unit of a shifted bird, {own or 'none'} more than its own shifted copies"
+    words += f" any unit of a shifted bird, {own or 'none'} more than their own shifted copies"
     return f"{words}; {accuracy}."
 
 
