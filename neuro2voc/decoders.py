@@ -8,7 +8,6 @@ import numpy as np
 import xgboost
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.impute import SimpleImputer
@@ -20,6 +19,7 @@ from sklearn.svm import SVC
 from sklearn.utils.class_weight import compute_sample_weight
 
 from neuro2voc.configuration import DECODERS
+from neuro2voc.discriminant import Discriminant
 from neuro2voc.errors import DataError, nearest
 
 
@@ -70,9 +70,7 @@ def make_decoder(name: str, seed: int, feature: str = "") -> tuple[Pipeline, dic
         grid = {"model__var_smoothing": [1.0, 1e-1, 1e-2]}
         return Pipeline([*first, scale, ("model", EvenBayes())]), grid
     if name == "lda":
-        # Ledoit & Wolf's shrinkage (2004, J. Multivar. Anal. 88:365) has a closed form.
-        model = EvenDiscriminant()
-        return Pipeline([*first, scale, ("model", model)]), {}
+        return Pipeline([*first, ("model", Discriminant())]), {}
     raise DataError(
         f"there is no decoder '{name}'{nearest(name, DECODERS)} (there are: {', '.join(DECODERS)})."
     )
@@ -92,19 +90,6 @@ class EvenBayes(GaussianNB):
         super().fit(X, y)
         self.var_ += np.finfo(float).eps  # where no column varies at all
         return self
-
-
-class EvenDiscriminant(LinearDiscriminantAnalysis):
-    """Linear discriminant analysis with shrunken covariance and equal priors."""
-
-    def __init__(self):
-        super().__init__(solver="lsqr", shrinkage="auto")
-
-    def fit(self, X, y) -> "EvenDiscriminant":
-        """Fit to features X (trials, columns) and labels y (trials,)."""
-        n = len(np.unique(y))
-        self.priors = np.full(n, 1 / n)
-        return super().fit(X, y)
 
 
 class Boosted(ClassifierMixin, BaseEstimator):

@@ -17,13 +17,13 @@ import pandas as pd
 from neuro2voc.binning import PER_SECOND, Window
 from neuro2voc.curves import Protocol, shifted_birds
 from neuro2voc.decoding import outer_folds
+from neuro2voc.discriminant import cross_predict
 from neuro2voc.errors import DataError
 from neuro2voc.evaluation import balanced_accuracy, p_value
 from neuro2voc.moving import moving_counts
 from neuro2voc.predecessors import successor, takes_part
 from neuro2voc.recording import Recording
 from neuro2voc.splits import NONE
-from neuro2voc.transitions import cross_predict
 from neuro2voc.trials import used_trials
 
 log = logging.getLogger(__name__)

@@ -20,7 +20,7 @@ DECODERS = {
     "xgboost": "gradient-boosted trees (XGBoost)",
     "forest": "a random forest",
     "bayes": "Gaussian naive Bayes",
-    "lda": "linear discriminant analysis with Ledoit-Wolf shrinkage",
+    "lda": "linear discriminant analysis with shrunken covariance (OAS)",
 }
 SPLITS = {
     "blocked": "contiguous blocks of whole song bouts",

@@ -16,11 +16,11 @@ from neuro2voc.baselines import duration_only, previous_syllable
 from neuro2voc.configuration import WHOLE_SYLLABLE_FEATURES
 from neuro2voc.curves import Protocol, shifted_birds
 from neuro2voc.decoding import cross_decode, fixed_fit, outer_folds, sum_up
+from neuro2voc.discriminant import cross_predict
 from neuro2voc.evaluation import p_value, smallest_effect
 from neuro2voc.features import make_features
 from neuro2voc.recording import Recording
 from neuro2voc.splits import NONE
-from neuro2voc.transitions import cross_predict
 from neuro2voc.trials import sung, used_trials
 
 log = logging.getLogger(__name__)

@@ -19,8 +19,7 @@ from neuro2voc.curves import Protocol, curve
 from neuro2voc.decoding import outer_folds
 from neuro2voc.discriminant import discriminate
 from neuro2voc.evaluation import interval_over_bouts, p_value
-from neuro2voc.features import features_maker, make_features
-from neuro2voc.features import feature_matrix
+from neuro2voc.features import feature_matrix, features_maker, make_features
 from neuro2voc.lag import lag_table
 from neuro2voc.predecessors import predecessor_table
 from neuro2voc.single_units import single_units

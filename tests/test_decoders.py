@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 from sklearn.base import clone
-from sklearn.covariance import ledoit_wolf
 from sklearn.feature_extraction.text import TfidfTransformer
 
 from neuro2voc.configuration import DECODERS
@@ -74,26 +73,6 @@ def test_tfidf_is_the_product_of_frequency_and_rarity_at_length_one():
 
 def test_without_tfidf_nothing_is_weighed():
     assert "tfidf" not in make_decoder("svm", 0, "count")[0].named_steps
-
-
-def test_discriminant_is_fishers_with_ledoit_wolf_covariance_and_equal_priors():
-    X, label = make_counts(90, units=4)
-    keep = np.r_[0:60, np.flatnonzero(label[60:] == "2") + 60]  # more of one class
-    X, label = X[keep], label[keep]
-    model = make_decoder("lda", 0)[0].fit(X, label)
-    Z = (X - X.mean(axis=0)) / X.std(axis=0)
-    means = np.array([Z[label == name].mean(axis=0) for name in LABELS])
-    within = np.zeros((4, 4))
-    for name in LABELS:
-        rows = Z[label == name]
-        spread = rows.std(axis=0)
-        within += np.outer(spread, spread) * ledoit_wolf(rows / spread - (rows / spread).mean(0))[0]
-    coefficients = np.linalg.solve(within / 3, means.T)
-    score = Z @ coefficients - 0.5 * np.einsum("kd,dk->k", means, coefficients)
-    np.testing.assert_array_equal(model.predict(X), LABELS[score.argmax(axis=1)])
-    probability = np.exp(score - score.max(axis=1, keepdims=True))
-    probability /= probability.sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(model.predict_proba(X), probability, atol=1e-8)
 
 
 def test_one_spike_does_not_exclude_a_syllable_in_which_a_unit_was_silent():

@@ -5,17 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from scipy.stats import binom, kruskal
-from sklearn.covariance import ledoit_wolf
-from sklearn.preprocessing import StandardScaler
 
 from neuro2voc.curves import Protocol
 from neuro2voc.decoders import make_decoder
 from neuro2voc.decoding import cross_decode, fixed_fit, outer_folds
 from neuro2voc.densities import DENSITY, densities
-from neuro2voc.discriminant import discriminate, shrunken_covariance
+from neuro2voc.discriminant import discriminate
 from neuro2voc.importances import importances
 from neuro2voc.neuron_number import BEST, neuron_number, random_orders
 from neuro2voc.rates import TUNING, syllable_rates, tuning, unit_rates
@@ -77,15 +73,6 @@ def test_discriminants_are_those_of_the_decoder(units):
     fast = discriminate(X, used["label"].to_numpy(), fold)
     assert (fast[fold >= 0] == slow["prediction"]).all()
     assert (fast[fold < 0] == None).all()  # noqa: E711
-
-
-@settings(deadline=None, max_examples=30)
-@given(st.integers(0, 10**6), st.integers(2, 12), st.integers(1, 6))
-def test_covariance_is_shrunken_as_by_ledoit_and_wolf(seed, n, columns):
-    X = np.random.default_rng(seed).poisson(1.0, (n, columns)).astype(float)
-    scale = StandardScaler().fit(X)
-    expected = ledoit_wolf(scale.transform(X))[0] * np.outer(scale.scale_, scale.scale_)
-    np.testing.assert_allclose(shrunken_covariance(X), expected, atol=1e-12)
 
 
 # Single units

@@ -6,13 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.covariance import oas
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
+from neuro2voc.discriminant import Discriminant, cross_predict, discriminant, shrinkage, sums
 from neuro2voc.errors import DataError
 from neuro2voc.predecessors import leave_transition_out, takes_part
-from neuro2voc.transitions import cross_predict, discriminant, shrinkage, sums
 
 
 def make_trials(n=160, classes=4, columns=6, seed=0):
@@ -23,22 +22,8 @@ def make_trials(n=160, classes=4, columns=6, seed=0):
     return X, code, np.arange(n) * 4 // n, rng.integers(0, 3, n)
 
 
-class Discriminant(ClassifierMixin, BaseEstimator):
-    """The same discriminant as an estimator, fitted from trials instead of sums."""
-
-    def fit(self, X, y):
-        self.classes_, code = np.unique(y, return_inverse=True)
-        self.mean_ = X.mean(axis=0)
-        self.fitted_ = discriminant(*sums(X - self.mean_, code, len(self.classes_)))
-        return self
-
-    def predict(self, X):
-        weights, bias = self.fitted_
-        return self.classes_[((X - self.mean_) @ weights + bias).argmax(axis=1)]
-
-
 def test_without_shrinkage_it_is_fishers_discriminant(monkeypatch):
-    monkeypatch.setattr("neuro2voc.transitions.shrinkage", lambda r, n: np.zeros(n.shape))
+    monkeypatch.setattr("neuro2voc.discriminant.shrinkage", lambda r, n: np.zeros(n.shape))
     X, code, *_ = make_trials()
     weights, bias = discriminant(*sums(X - X.mean(axis=0), code, 4))
     # Fisher's, with the covariance of every class weighed by its trials, as pooling does.
