@@ -44,6 +44,8 @@ COLUMNS = [
     "oracle",
     "fraction_of_oracle",
     "other_company",
+    "other_company_chance",
+    "other_company_trials",
     "other_company_verdict",
     "n_trials",
     "n_bouts",
@@ -139,7 +141,7 @@ def comparison_table(
     splits: dict[str, pd.DataFrame],
     resamples: int,
     seed: int,
-    company: pd.DataFrame | None = None,
+    company: tuple[pd.DataFrame, str] | None = None,
 ) -> pd.DataFrame:
     """Put every decoder beside baselines, null and oracle.
 
@@ -157,8 +159,8 @@ def comparison_table(
         By name: the folds. The oracle is judged on the trials that have one.
     resamples, seed : int
         Of the bootstrap over bouts.
-    company : DataFrame, optional
-        See `neuro2voc.predecessors.predecessor_table`.
+    company : (DataFrame, str), optional
+        See `neuro2voc.predecessors.predecessor_table`, and the split under which it was made.
 
     Returns
     -------
@@ -187,10 +189,10 @@ def comparison_table(
                 row |= _beside_oracle(cell, cells.get((ORACLE, feature)))
             rows.append(row)
     table = pd.DataFrame(rows).reindex(columns=COLUMNS)
-    return table if company is None else beside_company(table, company)
+    return table if company is None else beside_company(table, *company)
 
 
-def beside_company(table: pd.DataFrame, company: pd.DataFrame) -> pd.DataFrame:
+def beside_company(table: pd.DataFrame, company: pd.DataFrame, split: str) -> pd.DataFrame:
     """Say of each feature whether it tells syllables after predecessors that were not trained on.
 
     Parameters
@@ -200,20 +202,31 @@ def beside_company(table: pd.DataFrame, company: pd.DataFrame) -> pd.DataFrame:
     company : DataFrame
         See `neuro2voc.predecessors.predecessor_table`; empty where no syllable follows different
         ones often enough.
+    split : str
+        Under which it was made; rows of other splits are not judged by it.
 
     Returns
     -------
     DataFrame
-        The table with `other_company` (balanced accuracy) and `other_company_verdict` filled in.
-        They judge the feature, by a linear discriminant under the split of curves, not the decoder.
+        The table with `other_company` (balanced accuracy over the syllables that take part), its
+        chance and number of trials, and `other_company_verdict` filled in. They judge the feature,
+        by a linear discriminant, not the decoder.
     """
     if company.empty:
         return table
     other = company[company["training"] == "other company"].set_index("feature")
-    judged = ~table["decoder"].isin([*BASELINES, ORACLE])
+    judged = ~table["decoder"].isin([*BASELINES, ORACLE]) & (table["split"] == split)
+    columns = {
+        "other_company": "balanced_accuracy",
+        "other_company_chance": "chance",
+        "other_company_trials": "n_trials",
+        "other_company_verdict": "verdict",
+    }
     return table.assign(
-        other_company=table["feature"].map(other["balanced_accuracy"]).where(judged),
-        other_company_verdict=table["feature"].map(other["verdict"]).where(judged),
+        **{
+            ours: table["feature"].map(other[theirs]).where(judged)
+            for ours, theirs in columns.items()
+        }
     )
 
 

@@ -52,6 +52,8 @@ rule across_birds:
         table="results/across_birds.csv",
     log:
         "logs/across_birds.log",
+    benchmark:
+        "results/benchmarks/across_birds.tsv"
     conda:
         ENVIRONMENT
     resources:
@@ -113,6 +115,8 @@ rule trap:
         table="results/traps/duration.csv",
     log:
         "logs/trap.log",
+    benchmark:
+        "results/benchmarks/trap.tsv"
     conda:
         ENVIRONMENT
     resources:
@@ -144,6 +148,8 @@ rule thesis:
         table="results/thesis/{bird}.csv",
     log:
         "logs/thesis/{bird}.log",
+    benchmark:
+        "results/benchmarks/thesis/{bird}.tsv"
     conda:
         ENVIRONMENT
     resources:

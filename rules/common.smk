@@ -9,6 +9,7 @@ sys.path.insert(0, str(workflow.basedir))
 
 from neuro2voc import configuration
 from neuro2voc.configuration_check import check_config
+from neuro2voc.configuration_text import check_text
 from neuro2voc.errors import DataError, nearest
 from neuro2voc.provenance import code_version
 from neuro2voc.sources.settings import SETTING_NAMES, bird_settings
@@ -36,6 +37,8 @@ def or_stop(function, *arguments):
         stop(error)
 
 
+for file in workflow.configfiles:
+    or_stop(check_text, file)
 or_stop(
     check_config,
     config,

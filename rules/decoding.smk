@@ -67,6 +67,8 @@ rule oracle:
         metrics="results/oracle/{bird}/metrics.json",
     log:
         "logs/oracle/{bird}.log",
+    benchmark:
+        "results/benchmarks/oracle/{bird}.tsv"
     conda:
         ENVIRONMENT
     resources:
@@ -142,6 +144,7 @@ rule comparison:
     params:
         resamples=lookup("bootstrap", within=config),
         surrogate=lookup("null_band/surrogate", within=config),
+        split=lookup("curves/split", within=config),
         seed=seed_for("comparison"),
         code=code("comparison"),
     script:

@@ -44,6 +44,8 @@ rule densities:
         table="results/densities/{bird}.csv",
     log:
         "logs/densities/{bird}.log",
+    benchmark:
+        "results/benchmarks/densities/{bird}.tsv"
     conda:
         ENVIRONMENT
     resources:
@@ -69,6 +71,8 @@ rule single_units:
         table="results/single_units/{bird}.csv",
     log:
         "logs/single_units/{bird}.log",
+    benchmark:
+        "results/benchmarks/single_units/{bird}.tsv"
     conda:
         ENVIRONMENT
     resources:
@@ -98,6 +102,8 @@ rule importances:
         table="results/importances/{bird}/{feature}.csv",
     log:
         "logs/importances/{bird}/{feature}.log",
+    benchmark:
+        "results/benchmarks/importances/{bird}/{feature}.tsv"
     conda:
         ENVIRONMENT
     resources:
@@ -124,6 +130,8 @@ rule neuron_number:
         table="results/neuron_number/{bird}.csv",
     log:
         "logs/neuron_number/{bird}.log",
+    benchmark:
+        "results/benchmarks/neuron_number/{bird}.tsv"
     conda:
         ENVIRONMENT
     resources:
@@ -152,6 +160,8 @@ rule regions:
         table="results/regions/{bird}.csv",
     log:
         "logs/regions/{bird}.log",
+    benchmark:
+        "results/benchmarks/regions/{bird}.tsv"
     conda:
         ENVIRONMENT
     resources:

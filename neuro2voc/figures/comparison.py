@@ -63,7 +63,7 @@ def verdict(row: pd.Series) -> str:
         above the baselines. 'duration': it lies above the surrogates, but the feature carries
         duration, and the interval reaches down to what duration alone decodes. 'order': the same
         with the previous syllable, so that neurons need not tell more than the song's order;
-        unless the feature tells syllables after predecessors that were not trained on.
+        unless the feature tells all syllables after predecessors that were not trained on.
         'null': not above the surrogates. 'unjudged': there is no null band.
     """
     if np.isnan(row["p"]):
@@ -72,9 +72,17 @@ def verdict(row: pd.Series) -> str:
         return "null"
     if carries_duration(row["feature"]) and row["low"] <= row["duration"]:
         return "duration"
-    if row["low"] <= row["previous"] and row.get("other_company_verdict") != "stands":
+    if row["low"] <= row["previous"] and not _holds_in_other_company(row):
         return "order"
     return "stands"
+
+
+def _holds_in_other_company(row: pd.Series) -> bool:
+    """Whether all decoded syllables were told after predecessors that were not trained on."""
+    return (
+        row.get("other_company_verdict") == "stands"
+        and row["other_company_chance"] <= row["chance"] + 1e-9
+    )
 
 
 def carries_duration(feature: str) -> bool:

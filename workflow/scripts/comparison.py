@@ -19,7 +19,7 @@ with job(snakemake.log[0]):
         used_trials(read_trials(files.trials)),
         {Path(path).stem: read_split(path) for path in files.splits},
         *(params.resamples, params.seed),
-        read_csv(files.predecessors, ["feature", "training"]) if files.predecessors else None,
+        (read_csv(files.predecessors, ["feature"]), params.split) if files.predecessors else None,
     )
     recording = open_bird(files.recording, files.inclusion, snakemake.wildcards.bird)
     save_figure(draw_comparison(table, recording, params.surrogate), snakemake.output.figure)
