@@ -31,3 +31,6 @@ rule all:
     default_target: True
     input:
         all_figures(),
+
+
+include: "rules/unknown.smk"

@@ -103,6 +103,10 @@ def parse_bird(name: str) -> Bird:
             f"'{name}': replicates count from 1 and are written without leading zeros; "
             f"ask for '{units}~{surrogate}1'."
         )
+    if len(number) > 9:
+        raise DataError(
+            f"'{name[:60]}…' asks for a replicate with {len(number)} digits; ask for a smaller one."
+        )
     return Bird(parent, selection, surrogate, int(number or 1))
 
 

@@ -231,8 +231,8 @@ def _explain(error) -> DataError:
         hint = nearest(value, schema["enum"]) if isinstance(value, str) else ""
     elif error.validator == "type" and schema["type"] == "string":
         hint = "; put it in quotes" if isinstance(value, bool | int | float) else ""
-    elif error.validator == "type" and isinstance(value, str) and _is_number(value):
-        hint = ", which YAML reads as text; write it without quotes, 1e-3 as 0.001"
+    elif error.validator == "type" and isinstance(value, str):
+        hint = _text_hint(value, nested=len(path) > 1)
     # Of a list, the member is named by what it is, not by its place.
     verb = "is"
     if path and isinstance(path[-1], int):
@@ -240,6 +240,20 @@ def _explain(error) -> DataError:
     return _wrong(
         f"{_at(path)} {verb} {_shown(value)}{hint}{'' if hint.endswith('?') else '.'}", expected
     )
+
+
+def _text_hint(text: str, nested: bool) -> str:
+    """Say why a value is a text where none belongs, and what to do.
+
+    Snakemake reads lists and mappings given with --config as texts throughout.
+    """
+    file = "put it into a file given with --configfile"
+    if text.strip().startswith(("[", "{")):
+        return f", which is read as text; {file}"
+    if not _is_number(text):
+        return ""
+    hint = ", which YAML reads as text; write it without quotes, 1e-3 as 0.001"
+    return f"{hint}; if it was given with --config, {file}" if nested else hint
 
 
 def _is_number(text: str) -> bool:

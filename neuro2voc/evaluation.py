@@ -164,12 +164,14 @@ def p_value(observed: float, null: Sequence[float]) -> float:
 
 
 def smallest_effect(null: Sequence[float], chance: float) -> float:
-    """Return the smallest rise above chance these bouts could show at 5 % with 80 % power.
+    """Return the smallest rise above the null's mean these bouts could show at 5 % with 80 % power.
 
     It is (z.95 + z.80) times the standard deviation of the null replicates, 2.49 SD: a one-sided
-    test at 5 % needs an accuracy 1.64 SD above chance, and a true accuracy 0.84 SD above that gets
-    there in 80 % of recordings. Assumed are Gaussian accuracies that scatter with an effect as they
-    do without one. From 19 replicates the SD, and so this number, is known to about a sixth.
+    test at 5 % needs an accuracy 1.64 SD above the mean of the null, which may lie above chance,
+    and a true accuracy 0.84 SD above that gets there in 80 % of recordings. Assumed are Gaussian
+    accuracies that scatter with an effect as they do without one. From 19 replicates the SD, and so
+    this number, is known to about a sixth. It is what a test against the null needs; to stand above
+    duration and the preceding syllable as well takes more wherever these lie higher.
 
     Parameters
     ----------

@@ -12,6 +12,7 @@ from neuro2voc.curves import Points, Protocol, beside_null, shifted_birds
 from neuro2voc.decoding import cross_decode, fixed_fit, outer_folds, sum_up
 from neuro2voc.discriminant import discriminate
 from neuro2voc.errors import DataError
+from neuro2voc.evaluation import balanced_accuracy, confusion, information_bits
 from neuro2voc.recording import Recording
 from neuro2voc.splits import NONE
 from neuro2voc.trials import used_trials
@@ -87,7 +88,8 @@ def decode_windows(
     Returns
     -------
     DataFrame
-        See `neuro2voc.curves.curve`.
+        See `neuro2voc.curves.curve`; with surrogates also their bits: bits_null_mean, bits_null_low
+        and bits_null_high.
     """
     used = used_trials(trials)
     rows = []
@@ -97,11 +99,16 @@ def decode_windows(
     table = pd.DataFrame(rows)
     if not protocol.null_seeds:
         return table
+    labels = used["label"].unique()
     null: dict[object, list[float]] = {point: [] for point in table["point"]}
+    bits: dict[object, list[float]] = {point: [] for point in table["point"]}
     for bird, mine in shifted_birds(recording, trials, protocol):
         for point, frame in _predictions(points_of(bird, mine), mine, split):
-            recall = (frame["truth"] == frame["prediction"]).groupby(frame["truth"]).mean()
-            null[point].append(float(recall.mean()))
+            matrix = confusion(frame["truth"], frame["prediction"], labels)
+            null[point].append(float(balanced_accuracy(matrix)))
+            bits[point].append(information_bits(matrix))
+    for name, of in (("mean", np.mean), ("low", np.min), ("high", np.max)):
+        table[f"bits_null_{name}"] = [of(bits[point]) for point in table["point"]]
     return beside_null(table, {point: np.array(scores) for point, scores in null.items()})
 
 
@@ -140,14 +147,14 @@ def with_verdict(table: pd.DataFrame, previous: float) -> pd.DataFrame:
     DataFrame
         With `previous`, and `verdict`: 'stands' (p at most 0.05, and the interval over bouts above
         every surrogate and above the previous syllable), 'order' (above the surrogates only),
-        'null', or 'unjudged' without surrogates.
+        'not told' (pandas would read 'null' as missing), or 'unjudged' without surrogates.
     """
     table = table.assign(previous=previous)
     if "p" not in table:
         return table.assign(verdict="unjudged")
     above = (table["p"] <= LEVEL) & (table["low"] > table["null_high"])
     known = np.where(table["low"] > previous, "stands", "order")
-    return table.assign(verdict=np.where(above, known, "null"))
+    return table.assign(verdict=np.where(above, known, "not told"))
 
 
 def growing_table(
@@ -163,7 +170,7 @@ def growing_table(
     -------
     DataFrame
         A row per window: start, end (s from the onset), what `decode_windows` and `with_verdict`
-        return.
+        return, and previous_bits, the information of the previous syllable alone.
     """
     table = decode_windows(
         recording,
@@ -172,7 +179,9 @@ def growing_table(
         lambda bird, used: growing_points(bird, used, settings),
         protocol,
     )
-    table = with_verdict(table, previous_baseline(trials, split, protocol)["balanced_accuracy"])
+    previous = previous_baseline(trials, split, protocol)
+    table = with_verdict(table, previous["balanced_accuracy"])
+    table = table.assign(previous_bits=previous["bits"])
     ends = np.array(table.pop("point").tolist())
     table.insert(0, "start", ends[:, 0])
     table.insert(1, "end", ends[:, 1])

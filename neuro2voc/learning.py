@@ -11,12 +11,15 @@ from sklearn.base import BaseEstimator
 from neuro2voc.curves import Protocol, null_scores
 from neuro2voc.decoders import make_decoder
 from neuro2voc.decoding import commonest, cross_decode, fixed_fit, outer_folds, sum_up, tuned_fit
+from neuro2voc.differences import difference_over_bouts
 from neuro2voc.evaluation import balanced_accuracy, confusion, p_value, smallest_effect
 from neuro2voc.recording import Recording
 from neuro2voc.splits import NONE
 from neuro2voc.trials import used_trials
 
 log = logging.getLogger(__name__)
+
+THESIS_DECODERS = ("bayes", "svm")  # whose learning curves the thesis drew
 
 
 def drawn_bouts(trials: pd.DataFrame, part: float, rng: np.random.Generator) -> np.ndarray:
@@ -64,7 +67,7 @@ def learning_table(
     decoders : list of str
         The first one's null is computed.
     parts : list of float
-        Of the training bouts.
+        Of the training bouts; the whole is added where it is missing.
     repeats : int
         Draws of each part but the whole.
     protocol : Protocol
@@ -75,7 +78,9 @@ def learning_table(
         A row per decoder, part and repeat (from 1): decoder, part, repeat, n_training (trials, mean
         over folds), train (balanced accuracy on what was trained on), what
         `neuro2voc.evaluation.summary` returns of the test folds; for the first decoder on all bouts
-        also null_mean, null_low, null_high, null_replicates, p, smallest_effect.
+        also null_mean, null_low, null_high, null_replicates, p, smallest_effect. Each decoder's row
+        on all bouts also has rise, with its 95 % interval rise_low to rise_high over test bouts:
+        what all bouts gain over the mean of the draws of the largest part below.
     """
     used = used_trials(trials, recording.name)
     fold = outer_folds(used, split)
@@ -86,12 +91,18 @@ def learning_table(
         fit, chosen = tuned_fit(model, grid, protocol.split, protocol.inner_folds, protocol.seed)
         cross_decode(X, used, fold, fit)
         settings = dict(zip(np.unique(fold[fold != NONE]), chosen, strict=True))
-        for part in sorted(parts):
+        frames: dict[float, list[pd.DataFrame]] = {}
+        for part in sorted({*parts, 1}):
+            frames[part] = []
             for repeat in range(1, 1 + (repeats if part < 1 else 1)):
                 row = {"decoder": name, "part": part, "repeat": repeat}
                 rng = np.random.default_rng([protocol.seed, round(1e6 * part), repeat])
-                rows.append(row | _learn(X, used, fold, model, settings, part, rng, protocol))
+                frame, about = _learn(X, used, fold, model, settings, part, rng)
+                score = sum_up(frame, used, protocol.resamples, protocol.seed)
+                rows.append(row | about | score)
+                frames[part].append(frame)
             log.info("%s, part %g: %.3f", name, part, rows[-1]["balanced_accuracy"])
+        rows[-1] |= _rise(frames, used, protocol)
         if name == decoders[0] and protocol.null_seeds:
             null = null_scores(
                 recording,
@@ -120,9 +131,8 @@ def _learn(
     settings: dict[int, dict],
     part: float,
     rng: np.random.Generator,
-    protocol: Protocol,
-) -> dict:
-    """Train on a part of every fold's training bouts; sum up training and test."""
+) -> tuple[pd.DataFrame, dict]:
+    """Train on a part of every fold's training bouts; return predictions and n_training, train."""
     frames, trained, sizes = [], [], []
     label = used["label"].to_numpy()
     labels = np.unique(label)
@@ -136,22 +146,25 @@ def _learn(
         test = fold == now
         frame = used.loc[test, ["trial", "label"]].rename(columns={"label": "truth"})
         frames.append(frame.assign(prediction=fitted.predict(X[test])))
-    score = sum_up(pd.concat(frames), used, protocol.resamples, protocol.seed)
-    return {"n_training": np.mean(sizes), "train": np.mean(trained), **score}
+    return pd.concat(frames), {"n_training": np.mean(sizes), "train": np.mean(trained)}
+
+
+def _rise(frames: dict[float, list[pd.DataFrame]], used: pd.DataFrame, protocol: Protocol) -> dict:
+    """Return what the whole gains over the largest part below."""
+    if len(frames) < 2:
+        return {}
+    *_, before, whole = frames.values()
+    rise = difference_over_bouts(whole, before, used, protocol.resamples, protocol.seed)
+    return {"rise": rise.mean, "rise_low": rise.low, "rise_high": rise.high}
 
 
 def still_rising(table: pd.DataFrame, decoder: str) -> bool | None:
-    """Tell whether all training bouts did better than every draw of the next smaller part.
+    """Tell whether the interval of a decoder's rise with the last bouts lies above 0.
 
     Returns
     -------
     bool or None
-        None where fewer than two parts, or no two draws, can be compared.
+        None where there is nothing to compare.
     """
-    rows = table[table["decoder"] == decoder]
-    parts = np.unique(rows["part"])
-    if len(parts) < 2:
-        return None
-    scores = rows.groupby("part")["balanced_accuracy"]
-    before = scores.get_group(parts[-2])
-    return None if len(before) < 2 else bool(scores.get_group(parts[-1]).min() > before.max())
+    low = table[table["decoder"] == decoder].iloc[-1].get("rise_low", np.nan)
+    return None if np.isnan(low) else bool(low > 0)

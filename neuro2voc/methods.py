@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping
 from importlib.metadata import version
+from platform import python_version
 
 import pandas as pd
 
+from neuro2voc import __version__
 from neuro2voc.configuration import WHOLE_SYLLABLE_FEATURES
 from neuro2voc.recording import Recording, Units
 
-LIBRARIES = ("numpy", "scikit-learn", "xgboost", "snakemake", "pynwb")
+LIBRARIES = ("numpy", "pandas", "numba", "scikit-learn", "xgboost", "snakemake", "pynwb")
 FEATURES = {
     "count": "spike counts of the whole syllable",
     "rate": "mean rates of the whole syllable",
@@ -104,7 +106,7 @@ def _decoding(config: Mapping) -> str:
         FEATURES.get(name) or _window(config["windows"][name]) for name in config["features"]
     ]
     decoders = [DECODERS[name] for name in config["decoders"]]
-    splits = [SPLITS[name] for name in config["splits"]]
+    splits = [_split(name, config) for name in config["splits"]]
     duration = (
         " Whole-syllable features carry the syllable's duration whether or not neurons do, and are "
         "compared with a decoder that knows nothing else."
@@ -113,12 +115,18 @@ def _decoding(config: Mapping) -> str:
     )
     return (
         f"Syllables were decoded from {_list(features)} with {_list(decoders)}; classes were "
-        f"weighed equally.{duration} Trials were held out in turn as {_list(splits, 'or')} "
-        f"({config['folds']} folds; {config['guard']:g} s around boundaries between blocks "
-        f"belonged to no fold). All fitted steps, imputation and scaling included, were fitted "
+        f"weighed equally.{duration} Trials were held out in turn as {_list(splits, 'or')}. "
+        f"All fitted steps, imputation and scaling included, were fitted "
         f"within the training folds, and hyperparameters chosen there on {config['inner_folds']} "
         "inner folds made the same way."
     )
+
+
+def _split(name: str, config: Mapping) -> str:
+    if name == "session":  # one fold each, however many there are
+        return SPLITS[name]
+    guard = f", without {config['guard']:g} s around the boundaries" if name == "blocked" else ""
+    return f"{SPLITS[name]}, {config['folds']} folds{guard}"
 
 
 def _window(window: Mapping) -> str:
@@ -150,26 +158,32 @@ def _judgement(comparison: pd.DataFrame, config: Mapping) -> str:
         "did as well."
     )
     split = "blocked" if (cells["split"] == "blocked").any() else cells["split"].iat[0]
-    found = [
-        f"{row.feature}, {row.decoder}: {row.balanced_accuracy:.3f} ({row.low:.3f} to "
-        f"{row.high:.3f}; null {row.null_mean:.3f}, p = {row.p:.3g}"
-        + (f"; duration alone {row.duration:.3f}" if row.feature in WHOLE_SYLLABLE_FEATURES else "")
-        + ")"
-        for row in cells[cells["split"] == split].itertuples()
-    ]
-    first = cells[cells["split"] == split].iloc[0]
-    least = cells.loc[cells["split"] == split, "smallest_effect"]
-    effect = (
-        f" The smallest rise above chance that these bouts could show is {least.min():.3f} to "
-        f"{least.max():.3f}."
-        if least.notna().all()
-        else ""
-    )
+    cells = cells[cells["split"] == split]
+    order = {name: place for place, name in enumerate(config["features"])}
+    cells = cells.sort_values("feature", key=lambda names: names.map(order), kind="stable")
+    found = [_found(row) for row in cells.itertuples()]
+    first = cells.iloc[0]
     return (
         f"{text} Held out as {split}, {first['n_trials']:.0f} trials of {first['n_bouts']:.0f} "
         f"bouts gave (chance {first['chance']:.3f}, previous syllable alone "
-        f"{first['previous']:.3f}) {'; '.join(found)}.{effect}"
+        f"{first['previous']:.3f}) {'; '.join(found)}. "
+        "A least rise is the smallest one above the null's mean that these bouts would show at 5 % "
+        "with 80 % power; to stand above the preceding syllable, and of whole syllables above "
+        "duration, takes more wherever these lie higher."
     )
+
+
+def _found(row: tuple) -> str:
+    """Write what one decoder made of one feature, with what it has to be seen beside."""
+    least = row.smallest_effect
+    beside = [
+        f"{row.low:.3f} to {row.high:.3f}",
+        f"null {row.null_mean:.3f}, p = {row.p:.3g}",
+        f"least rise {least:.3f}" if least == least else "least rise unknown",
+    ]
+    if row.feature in WHOLE_SYLLABLE_FEATURES:
+        beside.append(f"duration alone {row.duration:.3f}")
+    return f"{row.feature}, {row.decoder}: {row.balanced_accuracy:.3f} ({'; '.join(beside)})"
 
 
 def _versions(recording: Recording) -> str:
@@ -179,4 +193,4 @@ def _versions(recording: Recording) -> str:
         if recording.surrogate
         else ""
     )
-    return f"Analyses: neuro2voc, with {names}.{control}"
+    return f"Analyses: neuro2voc {__version__} on Python {python_version()}, with {names}.{control}"

@@ -56,7 +56,8 @@ def read_syllables(
     ------
     DataError
         If what was asked for is not there, or labels may lie in a table that was not asked for; the
-        sentence names what there is. If intervals end before they begin, or a column is too short.
+        sentence names what there is. If intervals end before they begin, syllables lie before time
+        0, or a column is too short.
     """
     path = file.filename
     tables = label_tables(groups)
@@ -83,6 +84,12 @@ def read_syllables(
     frame = _read_intervals(tables[name], name, [label, *more]).rename(columns={label: "label"})
     if not len(frame):
         raise DataError(f"The table '{name}' of {path} is empty; add the syllables' intervals.")
+    if (early := frame["start_time"].iat[0]) < 0:
+        raise DataError(
+            f"The table '{name}' of {path} has a syllable at {early:g} s, before time 0 "
+            f"({(frame['start_time'] < 0).sum()} such rows); move the clock of the whole file "
+            "(spikes, syllables, sound) so that it begins at 0."
+        )
     return frame
 
 

@@ -30,6 +30,7 @@ PLACES = ("location", "brain_area", "area")
 NOWHERE = {"", "unknown", "n/a", "none", "nan"}
 NEAR = 100.0  # µm; a unit is seen about as far along a probe (Neuropixels: some five rows each way)
 SAMPLES = 1e5  # s, more than a day; whole numbers beyond are counts of samples
+DAY = 86_400.0  # s
 
 
 def find_units(file: h5py.File, groups: dict[str, h5py.Group]) -> h5py.Group | None:
@@ -64,7 +65,8 @@ def read_units(file: h5py.File, table: h5py.Group | None) -> Units:
     Raises
     ------
     DataError
-        If there are no spike times, or some are negative, no numbers, or counts of samples.
+        If there are no spike times, or some are negative, no numbers, counts of samples, or lie
+        absurdly far behind all others.
     """
     path = file.filename
     if not has_spikes(table) or not dataset_of(table, "spike_times_index").size:
@@ -82,6 +84,7 @@ def read_units(file: h5py.File, table: h5py.Group | None) -> Units:
     if not any(map(len, trains)):
         when = "" if observed is None else " in the times of its obs_intervals"
         raise DataError(f"No unit of {path} has a spike{when}; check the spike sorter's output.")
+    _check_last(trains, described.index, path)
     step = float(table["spike_times"].attrs.get("resolution", 0))  # -1 where unknown
     known = {"resolution": step} if 0 < step < np.inf else {}
     return Units(trains, described, observed, **known)
@@ -143,6 +146,24 @@ def _check_seconds(trains: list[np.ndarray], path: str) -> None:
         raise DataError(
             f"The spike times of {path} are whole numbers up to {longest[-1]:.0f}, samples rather "
             "than seconds; divide them by the sampling rate."
+        )
+
+
+def _check_last(trains: tuple[np.ndarray, ...], ids: pd.Index, path: str) -> None:
+    """Raise a `DataError` if the last spike makes a session far longer than it can have been.
+
+    Refused is a last spike more than a day behind the first, and more than ten times as far behind
+    it as 99.9 % of all spikes.
+    """
+    unit, last = max(enumerate(t[-1] if len(t) else 0.0 for t in trains), key=lambda pair: pair[1])
+    first = min(t[0] for t in trains if len(t))
+    if last - first <= DAY:
+        return
+    span = np.quantile(np.concatenate(trains), 0.999, method="lower") - first
+    if last - first > 10 * span:
+        raise DataError(
+            f"Unit {ids[unit]} of {path} has a spike at {last:g} s, {last - first:.3g} s after the "
+            f"first one, though 99.9 % of all spikes lie within {span:.3g} s; remove it."
         )
 
 

@@ -252,8 +252,8 @@ def _with_verdicts(table: pd.DataFrame) -> pd.DataFrame:
     """Judge what neurons say of a syllable in other company.
 
     'stands': p is at most 0.05, and the interval lies above all surrogates, above chance and, for
-    whole syllables, above duration alone. 'duration': all of it but the last. Else 'null';
-    'unjudged' without surrogates.
+    whole syllables, above duration alone. 'duration': all of it but the last. Else 'not told'
+    (pandas would read 'null' as missing); 'unjudged' without surrogates.
     """
     other = table[table["training"] == OTHER].set_index("feature")["balanced_accuracy"]
 
@@ -263,7 +263,7 @@ def _with_verdicts(table: pd.DataFrame) -> pd.DataFrame:
         if np.isnan(row.get("p", np.nan)):
             return "unjudged"
         if not (row["p"] <= LEVEL and row["low"] > max(row["null_high"], row["chance"])):
-            return "null"
+            return "not told"
         whole = row["feature"] in WHOLE_SYLLABLE_FEATURES
         return "duration" if whole and row["low"] <= other["duration"] else "stands"
 

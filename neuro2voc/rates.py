@@ -137,7 +137,8 @@ def tuning(recording: Recording, used: pd.DataFrame, seed: int) -> np.ndarray:
 
     The statistic is that of Kruskal & Wallis (1952, J. Am. Stat. Assoc. 47:583), up to a factor,
     summed over bins of 20 ms from 50 ms before to 50 ms after the onset; its null are labels
-    permuted within sessions.
+    permuted within bouts, so that slow drift, of rates and of what is sung, makes no unit tuned. A
+    bout of one trial says nothing.
 
     Returns
     -------
@@ -154,7 +155,8 @@ def tuning(recording: Recording, used: pd.DataFrame, seed: int) -> np.ndarray:
     rank /= np.where(spread > 0, spread, 1)
     classes, code = np.unique(used["label"].to_numpy(dtype=str), return_inverse=True)
     number = np.bincount(code)[:, None]
-    sessions = used.reset_index().groupby("session").indices.values()
+    bout = used["bout"].to_numpy()
+    place = np.argsort(bout, kind="stable")
 
     def statistic(order: np.ndarray) -> np.ndarray:
         member = np.zeros((len(classes), trials))
@@ -166,7 +168,6 @@ def tuning(recording: Recording, used: pd.DataFrame, seed: int) -> np.ndarray:
     observed = statistic(order) * (1 - 1e-9)  # rounding makes no difference
     exceeded = np.ones(units)
     for _ in range(PERMUTATIONS):
-        for rows in sessions:
-            order[rows] = rng.permutation(rows)
+        order[place] = np.lexsort((rng.random(trials), bout))
         exceeded += statistic(order) >= observed
     return exceeded / (1 + PERMUTATIONS)

@@ -86,15 +86,16 @@ def apart(lags: pd.DataFrame) -> pd.Series:
     return (lags["low"] > LIMIT) | (lags["high"] < -LIMIT)
 
 
-def sound_lag(recording: Recording, trials: pd.DataFrame) -> tuple[float, float, float]:
-    """Return by how much the sound comes later than its labels say.
+def sound_lags(recording: Recording, trials: pd.DataFrame) -> pd.DataFrame:
+    """Return by how much the sound comes later than its labels say, for each third of each session.
 
     That lag is sought at which labelled intervals stand out most from the silence between them: the
     mean log envelope within, minus that without, has a peak there. Where labels begin early and end
     late, or late and early, as a threshold makes them, the peak is a plateau; so not its highest
     point is taken but the middle between the lags at which it has fallen to nine tenths. Labels
-    wider or narrower by up to 15 ms at each end move that by less than 1 ms (songs of Bengalese
-    finches labelled by hand, and simulated ones).
+    wider or narrower by up to 15 ms at each end move that by less than 2 ms (songs of Bengalese
+    finches labelled by hand, and simulated ones). Clocks jump and drift, hence thirds; a session
+    with fewer than fifteen pieces of at most ten syllables of a bout has fewer parts.
 
     Parameters
     ----------
@@ -104,34 +105,11 @@ def sound_lag(recording: Recording, trials: pd.DataFrame) -> tuple[float, float,
 
     Returns
     -------
-    lag, low, high : float
-        Seconds, positive where the sound is late; the interval (95 %) resamples pieces of at most
-        ten syllables of a bout. All NaN where that cannot be told: without sound, with fewer than
-        five pieces, where labels stand out by less than 3 dB at any lag within half a minute, or
-        where resampling moves the peak by more than 10 ms.
-    """
-    pieces = _pieces(trials)
-    if recording.audio is None or len(pieces) < FEWEST:
-        return UNKNOWN
-    lag = _lag(_contrasts(recording.audio, trials, _spread(pieces, MOST)))
-    return _far_lag(recording.audio, trials) if np.isnan(lag[0]) else lag
-
-
-def sound_lags(recording: Recording, trials: pd.DataFrame) -> pd.DataFrame:
-    """Return `sound_lag` for each third of each session, since clocks jump and drift.
-
-    A session with fewer than fifteen pieces of song has fewer parts.
-
-    Parameters
-    ----------
-    recording : Recording
-    trials : DataFrame
-        See `neuro2voc.trials.make_trials`.
-
-    Returns
-    -------
     DataFrame
-        session, start_time, stop_time, lag, low, high (s); empty without sound.
+        session, start_time, stop_time, lag, low, high (s); empty without sound. A lag is positive
+        where the sound is late, and its interval (95 %) resamples pieces. All three are NaN where
+        that cannot be told: with fewer than five pieces, where labels stand out by less than 3 dB
+        at any lag within half a minute, or where resampling moves the peak by more than 10 ms.
     """
     pieces = _pieces(trials)
     if recording.audio is None:

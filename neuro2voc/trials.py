@@ -24,6 +24,7 @@ COLUMNS = {
 }
 INSIDE = "lies inside another syllable"
 EMPTY = "lasts no time"
+MANY = 10  # syllables inside one are more than a slip of the hand
 START = "start"  # stands for the predecessor of a bout's first syllable
 
 
@@ -57,7 +58,7 @@ def make_trials(
     Raises
     ------
     DataError
-        A label asked for does not occur, or fewer than two classes are left.
+        All labels are empty, one asked for does not occur, or fewer than two classes are left.
     """
     syllables = in_order(recording.syllables)
     if syllables.empty:
@@ -72,9 +73,17 @@ def make_trials(
     outer = np.flatnonzero(aside == "")
     if not len(outer):
         raise DataError(f"{recording.name}: no syllable lasts any time; correct their stop times.")
+    inside = contents(aside)
+    for row, count in inside[inside > MANY].items():
+        log.warning("%s: %s", recording.name, _swallows(syllables.loc[row], count))
     offset = stop.copy()
     offset[outer] = np.minimum(stop[outer], np.r_[onset[outer[1:]], np.inf])
     known = sorted(set(label) - {""})
+    if not known:
+        raise DataError(
+            f"{recording.name}: the labels of all {len(label)} syllables are empty; name the "
+            "column that holds them under `label_column:`."
+        )
     if missing := [name for name in labels if name not in known]:
         raise DataError(
             f"{recording.name}: labels to decode include {', '.join(missing)}, which never occur; "
@@ -108,12 +117,39 @@ def make_trials(
     classes = sorted(label[note == ""].unique())
     if len(classes) < 2:
         left = f"only {classes[0]} is" if classes else "none are"
+        most = inside.max() if len(inside) else 0
+        lost = f"; {_swallows(syllables.loc[inside.idxmax()], most)}" if most >= folds else ""
         raise DataError(
             f"{recording.name}: of the classes with at least {folds} trials {left} left, and "
             f"decoding needs two; lower `folds` or name more `labels` (the recording has: "
-            f"{', '.join(known)})."
+            f"{', '.join(known)}){lost}."
         )
     return trials
+
+
+def contents(aside: pd.Series) -> pd.Series:
+    """Count the syllables that lie inside each other one.
+
+    Parameters
+    ----------
+    aside : Series
+        Why each syllable, in order, is set aside; '' where it is not.
+
+    Returns
+    -------
+    Series
+        Numbers of those inside by the row of the one around them; rows with none are left out.
+    """
+    around = aside.index.to_series().where(aside == "").ffill()
+    return around[aside == INSIDE].astype(int).value_counts()
+
+
+def _swallows(syllable: pd.Series, count: int) -> str:
+    return (
+        f"the syllable '{syllable['label']}' from {syllable['start_time']:g} to "
+        f"{syllable['stop_time']:g} s (row {syllable.name} in order of onset) has {count} others "
+        "inside it, which are set aside; correct its times, or remove it"
+    )
 
 
 def in_order(syllables: pd.DataFrame) -> pd.DataFrame:

@@ -122,6 +122,7 @@ rule trap:
     resources:
         mem_mb=4000,
     params:
+        # Five show where shifted birds lie; no p is claimed, since the bird itself is a null.
         null_seeds=seeds_of(config["trap"], "shifted", 5),
         resamples=lookup("bootstrap", within=config),
         seed=configuration.derive_seed(config["seed"], "trap"),
@@ -155,6 +156,7 @@ rule thesis:
     resources:
         mem_mb=8000,
     params:
+        # Five, since eleven models are fitted to each; rows say so, and no p is given.
         null_seeds=lambda wildcards: (
             []
             if is_surrogate(wildcards.bird)

@@ -386,7 +386,7 @@ FIGURES = [
     "results/growing_windows/{bird}.png",
     "results/moving_windows/{bird}.png",
     "results/lag/{bird}.png",
-    "results/learning_curves/{bird}.png",
+    "results/learning_curves/{bird}/{feature}.png",
     "results/clusters/{bird}/count.png",
     "results/methods/{bird}.txt",
 ]

@@ -63,17 +63,17 @@ rule learning_curves:
         unpack(curve_inputs),
     output:
         figure=report(
-            "results/learning_curves/{bird}.png",
+            "results/learning_curves/{bird}/{feature}.png",
             caption="../workflow/report/learning_curves.rst",
             category="{bird}",
-            labels={"figure": "10 learning curves"},
+            labels={"figure": "10 learning curves of {feature}"},
         ),
-        pdf="results/learning_curves/{bird}.pdf",
-        table="results/learning_curves/{bird}.csv",
+        pdf="results/learning_curves/{bird}/{feature}.pdf",
+        table="results/learning_curves/{bird}/{feature}.csv",
     log:
-        "logs/learning_curves/{bird}.log",
+        "logs/learning_curves/{bird}/{feature}.log",
     benchmark:
-        "results/benchmarks/learning_curves/{bird}.tsv"
+        "results/benchmarks/learning_curves/{bird}/{feature}.tsv"
     conda:
         ENVIRONMENT
     resources:

@@ -167,6 +167,8 @@ def test_every_level_of_the_schema_is_closed_but_the_simulators():
         ("folds", 1, ["folds is 1", "a whole number from 2"]),
         ("inner_folds", 1, ["inner_folds is 1", "a whole number from 2"]),
         ("guard", "1e-3", ["guard is '1e-3'", "YAML reads as text"]),
+        ("learning.parts", ["0.1", "0.5"], ["parts holds '0.1'", "a file given with --configfile"]),
+        ("splits", "[blocked]", ["splits is '[blocked]', which is read as text; put it into a"]),
         ("guard", -1, ["guard is -1", "at least 0 s"]),
         ("bout_gap", 0, ["bout_gap is 0"]),
         ("bout_gap", float("nan"), ["bout_gap is nan", "a finite number"]),

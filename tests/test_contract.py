@@ -102,21 +102,24 @@ def test_in_the_real_birds_there_is_something_to_destroy(scores):
         assert scores.loc[REAL, feature, "logistic"]["found"].all()
 
 
-@pytest.mark.parametrize(
-    ("kind", "feature"),
-    [
-        ("shuffled", "count"),
-        ("shuffled", "rate"),
-        ("shuffled", "onset"),
-        ("shifted", "onset"),
-        ("poisson", "onset"),
-    ],
-)
+DESTROYED = [
+    ("shuffled", "count"),
+    ("shuffled", "rate"),
+    ("shuffled", "onset"),
+    ("shifted", "onset"),
+    ("poisson", "onset"),
+]
+
+
+@pytest.mark.parametrize(("kind", "feature"), DESTROYED)
 def test_what_a_surrogate_destroys_is_at_chance(scores, kind, feature):
-    """Bounded, both at 99 %: birds in which something is found, and their mean accuracy."""
+    """Bounded, both at 99 %: birds in which something is found, and their mean accuracy.
+
+    The first bound is one for all cells together; tests/test_calibration.py has 200 birds of each.
+    """
     cell = scores.loc[kind, feature, "logistic"]
     assert len(cell) == BIRDS
-    assert cell["found"].sum() <= binom.ppf(0.99, BIRDS, 0.05)
+    assert cell["found"].sum() <= binom.ppf(1 - 0.01 / len(DESTROYED), BIRDS, 0.05)
     excess = cell["score"] - CHANCE
     assert abs(excess.mean()) <= bound(excess)
 

@@ -187,6 +187,13 @@ def test_syllables_outside_the_recording(tmp_path):
     assert Recording.open(path).sessions["stop_time"][0] == np.nextafter(62, np.inf)
 
 
+def test_syllables_before_time_0_are_refused_as_spikes_are(tmp_path):
+    tables = {"syllables": [(1, 2, "a"), (-3, -2, "b"), (-0.5, 0.5, "c")]}
+    path = lab_file(tmp_path / "lab.nwb", units=NO_TABLES["units"], tables=tables)
+    with pytest.raises(DataError, match=r"syllable at -3 s, before time 0 \(2 such rows\); move"):
+        Recording.open(path)
+
+
 def test_a_syllable_that_lasts_no_time_is_kept(tmp_path):
     tables = {"syllables": [(1, 1, "a"), (3, 4, "b")]}
     path = lab_file(tmp_path / "lab.nwb", units=NO_TABLES["units"], tables=tables)

@@ -135,6 +135,29 @@ def test_samples_are_not_taken_for_seconds(tmp_path):
         Recording.open(path)
 
 
+@pytest.mark.parametrize("others", [[], [SPIKES], [np.arange(0.5, 5000.0)]])
+def test_a_last_spike_far_behind_all_others_is_refused(tmp_path, others):
+    trains = [*others, np.r_[SPIKES, 1e9]]
+    path = lab_file(tmp_path / "a.nwb", units=[{"spike_times": t} for t in trains])
+    unit = len(others)
+    with pytest.raises(DataError, match=rf"Unit {unit} of .* has a spike at 1e\+09 s, .*; remove"):
+        Recording.open(path)
+
+
+@pytest.mark.parametrize("scale", [5e4, 1e6])
+def test_a_long_recording_is_not_taken_for_a_stray_spike(tmp_path, scale):
+    # Nearly six days with a last spike after twice the span of the others; then months.
+    times = np.r_[SPIKES[:-1], 16.0] * scale + 0.25
+    path = lab_file(tmp_path / "a.nwb", units=[{"spike_times": times}], tables={})
+    assert Recording.open(path).units.spike_times[0].tolist() == times.tolist()
+
+
+def test_a_pause_of_less_than_a_day_is_no_stray_spike(tmp_path):
+    units = [{"spike_times": np.r_[SPIKES, 80_000.5]}]
+    path = lab_file(tmp_path / "a.nwb", units=units, tables={})
+    assert Recording.open(path).units.spike_times[0][-1] == 80_000.5
+
+
 def test_a_column_of_another_length(tmp_path):
     path = lab_file(tmp_path / "a.nwb", units=[{"spike_times": SPIKES, "quality": "good"}] * 2)
     with h5py.File(path, "a") as file:

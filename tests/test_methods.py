@@ -1,5 +1,6 @@
 """The methods paragraph says what was done, and nothing that was not."""
 
+import platform
 from dataclasses import replace
 from importlib.metadata import version
 
@@ -7,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import neuro2voc
 from neuro2voc import configuration
 from neuro2voc.inclusion import inclusion_table
 from neuro2voc.methods import methods_paragraph
@@ -72,13 +74,30 @@ def test_numbers_are_those_of_the_bird(bird):
 
 def test_results_stand_beside_what_they_have_to_be_seen_beside(bird):
     text = write(bird, compared())
-    assert "onset, lda: 0.700 (0.650 to 0.750; null 0.500, p = 0.05)" in text
-    assert "rate, lda: 0.900 (0.650 to 0.750; null 0.500, p = 0.05; duration alone 0.610)" in text
+    assert "onset, lda: 0.700 (0.650 to 0.750; null 0.500, p = 0.05; least rise 0.040)" in text
+    rate = "rate, lda: 0.900 (0.650 to 0.750; null 0.500, p = 0.05; least rise 0.060; duration "
+    assert f"{rate}alone 0.610)" in text
+    # In the order of the configuration, not of the table.
+    assert text.index("rate, lda") < text.index("onset, lda")
     assert "80 trials of 10 bouts gave (chance 0.500, previous syllable alone 0.550)" in text
-    assert "0.040 to 0.060" in text
+    assert "above the null's mean" in text and "takes more wherever these lie higher" in text
     # What leaks is not what is quoted.
     assert "0.990" not in text
     assert "lets trials of one bout lie on both sides" in text
+
+
+def test_sessions_are_folds_of_their_own(bird):
+    text = write(bird, compared(), splits=["session"])
+    assert "held out in turn as whole recording sessions. All fitted" in text
+    text = write(bird, compared(), splits=["blocked", "session"], guard=0.5)
+    assert "bouts, 5 folds, without 0.5 s around the boundaries; or whole recording ses" in text
+
+
+def test_what_it_was_made_with_is_named(bird):
+    text = write(bird, compared())
+    assert f"neuro2voc {neuro2voc.__version__} on Python {platform.python_version()}, with" in text
+    for name in ("numba", "pandas", "numpy"):
+        assert f"{name} {version(name)}" in text
 
 
 def test_windows_are_written_out(bird):

@@ -30,6 +30,7 @@ from tests.test_figures import check_legible, make_recording, points, units_of, 
 TRIALS = {"bout_gap": 0.5, "labels": ["a", "b"], "folds": 3}
 WINDOWS = {"onset": {"align": "onset", "start": -0.04, "stop": 0.04, "bin": 0.04}}
 PROTOCOL = Protocol("lda", "blocked", 2, 20, 1, (1, 2), TRIALS, "onset")
+PROTOCOL_OF_CONTROL = replace(PROTOCOL, null_seeds=())
 
 
 # Units
@@ -155,9 +156,37 @@ def test_figures_are_legible_and_say_what_they_are(units, known):
             assert ("µm" in shown) == known, name
 
 
+@pytest.mark.parametrize(
+    ("interval", "said"),
+    [
+        ((0.1, 0.3), "HVC exceeds Area X by 0.20 (95 % interval 0.10 to 0.30)"),
+        ((-0.1, 0.5), "HVC and Area X are not told apart: difference 0.20 (95 % interval −0.10 to"),
+        ((-0.3, -0.1), "Area X exceeds HVC by 0.20 (95 % interval 0.10 to 0.30)"),
+        ((np.nan, np.nan), "there is no interval on the difference of HVC and Area X"),
+    ],
+)
+def test_the_difference_of_regions_stands_in_the_headline(interval, said):
+    recording = make_recording()
+    low, high = interval
+    row = {"balanced_accuracy": 0.6, "low": 0.5, "high": 0.7, "chance": 0.5, "n_trials": 60}
+    row |= {"n_bouts": 9, "duration": 0.6, "previous": 0.4, "units": 2, "draw": 0}
+    rows = [
+        row | {"region": region, "choice": choice}
+        for region in ("Area X", "HVC")
+        for choice in ("all", "equal")
+    ]
+    table = pd.DataFrame(rows).assign(fewest="Area X")
+    mean = -0.2 if high < 0 else 0.2
+    table.loc[3, ["difference", "difference_low", "difference_high"]] = [mean, low, high]
+    alone = pd.DataFrame({"location": ["HVC"], "balanced_accuracy": [0.5]})
+    figure = draw_regions(table, alone, recording, PROTOCOL_OF_CONTROL)
+    check_legible(figure)
+    assert said in " ".join(words(figure).split())
+
+
 def test_a_surrogate_is_a_control():
     recording = make_recording(parent="bird", surrogate="shifted", replicate=1)
-    for name, figure in all_figures(recording, replace(PROTOCOL, null_seeds=())).items():
+    for name, figure in all_figures(recording, PROTOCOL_OF_CONTROL).items():
         check_legible(figure)
         assert name == "rates" or "control" in words(figure), name
         assert "shifted surrogates" not in words(figure), name

@@ -138,6 +138,17 @@ def test_more_neurons_say_more_and_the_best_is_chosen_in_training():
     assert table.iloc[-1]["balanced_accuracy"] == pytest.approx(2 / 3, abs=0.08)
 
 
+def test_surrogates_are_means_over_orders_too(monkeypatch):
+    recording, trials, split = make_bird(tuned=(), untuned=12, seed=5)
+    given = recording, trials, split, WINDOWS, JUDGED, [1], 6
+    band = []
+    for number in (1, 6):
+        monkeypatch.setattr("neuro2voc.neuron_number.NULL_ORDERS", number)
+        one = neuron_number(*given).iloc[0]
+        band.append(one["null_high"] - one["null_low"])
+    assert band[1] < 0.75 * band[0]
+
+
 def test_choosing_the_best_of_many_ignorant_units_gains_nothing():
     recording, trials, split = make_bird(tuned=(), untuned=20, seed=5)
     table = neuron_number(recording, trials, split, WINDOWS, PROTOCOL, [1], 2)
@@ -167,6 +178,21 @@ def test_the_region_that_knows_is_told_from_the_one_that_does_not():
     assert score["Area X", ALL] < 0.5
     p = table.groupby(["region", "choice"])["p"].first()
     assert p["HVC", EQUAL] == 0.05 and p["Area X", EQUAL] > 0.05
+    assert set(table["fewest"]) == {"HVC"}
+    row = table[table["region"] == "Area X"].dropna(subset="difference").iloc[0]
+    assert row["difference"] == pytest.approx(score["Area X", EQUAL] - score["HVC", EQUAL])
+    assert row["difference_low"] <= row["difference"] <= row["difference_high"] < 0
+    assert table.loc[table["region"] == "HVC", "difference"].isna().all()
+
+
+def test_regions_that_know_nothing_do_not_differ():
+    outside = 0
+    for seed in range(10):
+        recording, trials, split = make_bird(tuned=(), untuned=4, seed=seed)
+        table = compare_regions(recording, trials, split, WINDOWS, PROTOCOL, 2)
+        row = table.dropna(subset="difference").iloc[0]
+        outside += not row["difference_low"] <= 0 <= row["difference_high"]
+    assert outside <= binom.ppf(0.999, 10, 0.05)
 
 
 @pytest.mark.parametrize("locations", [None, ["HVC"] * 5, ["HVC"] * 4 + ["Area X"]])
@@ -242,6 +268,24 @@ def test_untuned_units_are_tuned_as_often_as_chance_allows():
     p = tuning(recording, used_trials(trials), 1)
     assert (p <= 0.05).sum() <= binom.ppf(0.999, 60, 0.05)
     assert 0.35 < p.mean() < 0.65
+
+
+def test_a_unit_that_drifts_with_the_song_is_not_tuned():
+    recording, trials, _ = make_bird(tuned=("a",), untuned=0, seed=2)
+    used = used_trials(trials)
+    # Early bouts are rich in a, late ones in c, and the second unit tires.
+    rng = np.random.default_rng(1)
+    late = used["bout"].to_numpy() / BOUTS
+    used = used.assign(label=np.where(rng.uniform(size=len(used)) < late, "c", "a"))
+    time = rng.uniform(0, LENGTH * BOUTS, 6000)
+    drifting = np.sort(time[rng.uniform(size=6000) < 1 - time / (LENGTH * BOUTS)])
+    onset = used.loc[used["label"] == "a", "onset"].to_numpy()
+    tuned = np.sort((onset[:, None] + rng.uniform(0, 0.03, (1, 4))).ravel())
+    table = pd.DataFrame(index=["tuned", "drifting"])
+    p = tuning(recording.with_units(Units((tuned, drifting), table)), used, 1)
+    assert p[0] == 0.001 and p[1] > 0.05
+    session = tuning(recording.with_units(Units((tuned, drifting), table)), used.assign(bout=0), 1)
+    assert session[1] < 0.01, "permuted within the session it would have been"
 
 
 def test_tuning_in_one_bin_is_that_of_kruskal_and_wallis(monkeypatch):

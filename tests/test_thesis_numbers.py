@@ -103,8 +103,10 @@ def test_published_numbers_stand_beside_what_they_are_numbers_of(trap):
 def test_the_traps_figure_says_its_numbers_and_that_it_is_simulated(trap):
     about = {"units": 20, "trials": 300, "bouts": 20, "classes": 5, "replicates": 2}
     said = words(draw_trap(trap, {**about, "kind": "simulated"})).replace("\n", " ")
-    for model in PUBLISHED:
+    for model in ("forest", "xgboost"):
         assert f"{cell(trap, 'thesis', 'rate', model)['score']:.2f} (" in said
+    for score in trap["score"]:
+        assert f"{score:.2f}" in said
     assert "simulated" in said
     assert "2 shifted surrogates" in said
 
@@ -250,12 +252,16 @@ def test_the_figure_counts_what_stands_against_every_control():
         row | {"quantity": "stands"},
         row | {"quantity": "null", "null_high": 0.65},
         row | {"quantity": "duration", "duration": 0.65},
-        row | {"quantity": "order", "low": 0.45},
+        row | {"quantity": "order", "low": 0.45, "null_replicates": 1},
     ]
     table = pd.DataFrame(rows)
     assert stands(table).tolist() == [True, False, False, False]
     said = words(draw_thesis(table, "bird", ""))
-    assert "3 of 4 numbers lie above every shifted bird" in said
+    said = said.replace("\n", " ")
+    assert "3 of 4 numbers lie, with their interval, above the shifted birds of their row" in said
+    assert "row (5 or 1, too few for a p)" in said
+    assert said.count("5 shifted, no p") == 3 and said.count("1 shifted, no p") == 1
+    assert "balanced accuracy (blue" in said
     assert "; 1 also above" in said
     assert "simulated" not in said
 

@@ -90,6 +90,26 @@ def test_of_syllables_with_one_onset_the_longer_is_decoded():
     assert trials.loc[2, "note"] == INSIDE
 
 
+def test_a_syllable_that_swallows_the_song_is_named(caplog):
+    start = np.arange(24.0)
+    stop = start + np.where(start == 2, 48, 0.5)
+    recording = bird(start, stop, "ab" * 12)
+    with pytest.raises(DataError) as caught:
+        make_trials(recording, 0.5, [], 5)
+    named = "the syllable 'a' from 2 to 50 s (row 2 in order of onset) has 21 others inside it"
+    assert named in str(caught.value) and "none are left" in str(caught.value)
+    assert named in caplog.text
+    # Few inside one syllable are a matter of notation.
+    caplog.clear()
+    make_trials(bird(start, start + np.where(start == 12, 10.5, 0.5), "ab" * 12), 0.5, [], 5)
+    assert not caplog.text
+
+
+def test_labels_that_are_all_empty_are_called_empty():
+    with pytest.raises(DataError, match=r"labels of all 4 syllables are empty; name the column"):
+        make_trials(evenly(["", "", "", ""]), 0.5, ["a"], 2)
+
+
 def test_labels_that_are_not_decoded_keep_their_rows_and_their_place_in_the_bout():
     trials = make_trials(evenly("axbaxb"), 0.5, ["a", "b"], 2)
     assert trials["used"].tolist() == [1, 0, 1, 1, 0, 1]

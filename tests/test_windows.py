@@ -92,7 +92,7 @@ def test_what_begins_at_the_onset_is_not_known_before():
     table.index = pd.MultiIndex.from_tuples(ms)
     assert table.loc[[(-80, 40), (-80, 70), (20, 80)], "verdict"].eq("stands").all()
     # Before the onset lies only what follows the syllable before, whose label is a poorer guide.
-    assert table.loc[[(-80, -50), (-80, -20)], "verdict"].isin(["order", "null"]).all()
+    assert table.loc[[(-80, -50), (-80, -20)], "verdict"].isin(["order", "not told"]).all()
     assert table["bits"].loc[(-80, 100)] > table["bits"].loc[(-80, 10)]
     assert first_standing(grown()[grown()["start"] == -0.08]) in (
         pytest.approx(0.01),
@@ -112,13 +112,19 @@ def test_untuned_units_are_at_chance_in_every_window():
 def test_verdicts_are_given_in_order():
     row = {"low": 0.6, "null_high": 0.4, "p": 0.05, "balanced_accuracy": 0.7}
     table = pd.DataFrame([row, {**row, "low": 0.45}, {**row, "low": 0.3}, {**row, "p": 0.1}])
-    assert with_verdict(table, 0.5)["verdict"].tolist() == ["stands", "order", "null", "null"]
+    assert with_verdict(table, 0.5)["verdict"].tolist() == [
+        "stands",
+        "order",
+        "not told",
+        "not told",
+    ]
     without = table[["low", "balanced_accuracy"]]
     assert set(with_verdict(without, 0.5)["verdict"]) == {"unjudged"}
 
 
 def test_one_window_that_stands_alone_is_an_accident():
-    table = pd.DataFrame({"end": [1.0, 2, 3, 4], "verdict": ["stands", "null", "stands", "stands"]})
+    verdict = ["stands", "not told", "stands", "stands"]
+    table = pd.DataFrame({"end": [1.0, 2, 3, 4], "verdict": verdict})
     assert first_standing(table) == 3
     assert np.isnan(first_standing(table.iloc[:3]))
 
@@ -189,10 +195,51 @@ def test_growing_windows_are_drawn_where_they_end(null):
     table = grown(0, null)
     figure = draw_growing_windows(table, bird, "blocked")
     check_legible(figure)
-    drawn = np.concatenate([points(ax, "o" if null else "D") for ax in figure.axes])
+    above, below = figure.axes[:2], figure.axes[2:]
+    drawn = np.concatenate([points(ax, "o" if null else "D") for ax in above])
     assert_allclose(np.sort(drawn[:, 0]), np.sort(1e3 * table["end"]))
-    said = "above the previous syllable alone" if null else "nothing here is judged"
-    assert said in words(figure)
+    bits = np.concatenate([points(ax, ".") for ax in below])
+    assert_allclose(np.sort(bits[:, 1]), np.sort(table["bits"]))
+    shown = words(figure)
+    if not null:
+        assert "nothing here is judged" in shown
+        return
+    # What may be the song's order comes second, whenever it comes.
+    assert shown.index("More than the previous syllable") < shown.index("may be the song's order")
+
+
+def test_surrogates_have_bits_of_their_own():
+    table = grown()
+    assert (table["bits_null_low"] <= table["bits_null_mean"]).all()
+    assert (table["bits_null_mean"] <= table["bits_null_high"]).all()
+    # Corrected for limited sampling, nothing known is about nothing in bits.
+    assert table["bits_null_mean"].max() < 0.1 < table.loc[table["end"].idxmax(), "bits"]
+    untuned = grown(None)
+    assert (untuned["bits"] <= untuned["bits_null_high"]).mean() > 0.8
+
+
+def test_the_headline_of_moving_windows_keeps_to_what_stands():
+    bird = make()[0]
+    windows, units = moved()
+    best = windows["balanced_accuracy"].idxmax()
+    accident = windows.assign(verdict=windows["verdict"].where(windows.index != best, "not told"))
+    start = milliseconds(windows.loc[best, "start"])
+    assert f"most from {start}" in words(draw_moving_windows(windows, units, bird, "b", "onset"))
+    shown = words(draw_moving_windows(accident, units, bird, "b", "onset"))
+    assert f"most from {start}" not in shown
+    assert f"{windows.loc[best, 'balanced_accuracy']:.2f}" not in shown.split("previous")[0]
+    nothing = words(draw_moving_windows(windows.assign(verdict="not told"), units, bird, "b", "on"))
+    assert "no more than surrogates in any window" in nothing
+
+
+@pytest.mark.parametrize("depth", [np.nan, 300.0])
+def test_one_unit_is_not_taken_for_a_depth(depth):
+    bird = make()[0]
+    windows, units = moved()
+    one = units[units["unit"] == units["unit"].iat[0]].assign(depth=depth)
+    figure = draw_moving_windows(windows, one, bird, "blocked", "onset")
+    check_legible(figure)
+    assert ("depth" in figure.axes[2].get_ylabel()) == np.isfinite(depth)
 
 
 @pytest.mark.parametrize("null", [19, 0])

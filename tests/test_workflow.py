@@ -152,6 +152,10 @@ def test_the_demo_plans_at_most_fifty_jobs_per_bird(tmp_path):
         ("results/confusion/bird1/blocked/svm/onst.png", "no feature called 'onst'; did you mean"),
         ("results/confusion/leblois2019/session/svm/rate.png", "There are: blocked, random."),
         ("results/oracle/leblois2019/metrics.json", "only of those is the truth known"),
+        ("results/comparsion/bird1.png", "did you mean 'results/comparison/bird1.png'?"),
+        ("results/comparison/bird1/x.png", "did you mean 'results/comparison/bird1.png'?"),
+        ("results/units/bird1@good.pngg", "did you mean 'results/units/bird1@good.png'?"),
+        ("nonsense", "no rule makes nonsense. README.md lists the figures."),
     ],
 )
 def test_unknown_names_in_targets_end_in_a_sentence(tmp_path, target, sentence):

@@ -29,7 +29,7 @@ WITHOUT_NEURONS = {
 VERDICTS = {
     "stands": (
         {"mfc": style.BLUE, "mec": style.BLUE},
-        "stands above its null, duration (where it carries that) and the song's order",
+        "stands above its null, duration (where it carries that) and song order",
     ),
     "order": (
         {"mfc": style.PURPLE, "mec": style.BLACK, "mfcalt": "white", "fillstyle": "left"},

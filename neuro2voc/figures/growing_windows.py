@@ -12,13 +12,14 @@ from neuro2voc.growing import first_standing
 from neuro2voc.recording import Recording
 
 COLUMNS = 4
-ROW = 44  # mm
+ACCURACY, BITS = 40, 30  # mm, rows of panels
 POINT = 3.2  # pt
+LOOKS = {**VERDICTS, "not told": VERDICTS["null"]}
 
 
 @style.in_style()
 def draw_growing_windows(table: pd.DataFrame, recording: Recording, split: str) -> Figure:
-    """Draw balanced accuracy against the end of the window, a panel per start.
+    """Draw balanced accuracy and information against the end of the window, a panel per start.
 
     Parameters
     ----------
@@ -31,44 +32,64 @@ def draw_growing_windows(table: pd.DataFrame, recording: Recording, split: str) 
     starts = sorted(table["start"].unique())
     rows = -(-len(starts) // COLUMNS)
     columns = -(-len(starts) // rows)
+    low = 1e3 * min(starts)
     handles = accuracy_handles(table)
     width = style.PAGE if columns > 1 else style.COLUMN
     per_row = 3 if columns > 1 else 1
     figure = style.new_figure(
         width,
-        rows * ROW + 4,
+        rows * (ACCURACY + BITS) + 4,
         f"{recording.name}: what neurons tell as a window grows",
-        [_headline(table, recording)],
+        _headline(table, recording),
         [
             "A triangle marks where counts begin, the dashed line the onset. "
             + conditions(table, split)
+            + " Information of the predictions, corrected for limited sampling, has no interval."
         ],
         keys=-(-len(handles) // per_row),
         kind=style.kind_of(recording),
     )
-    axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
-    for i, ax in enumerate(axes.flat):
+    axes = figure.subplots(
+        2 * rows, columns, sharex=True, squeeze=False, height_ratios=[ACCURACY, BITS] * rows
+    )
+    tallest = 1.1 * max(0.1, table[["bits", "previous_bits"]].max().max())
+    for i in range(rows * columns):
+        row, column = divmod(i, columns)
+        upper, lower = axes[2 * row : 2 * row + 2, column]
         if i >= len(starts):
-            ax.set_visible(False)
+            upper.set_visible(False)
+            lower.set_visible(False)
             continue
-        _draw_start(ax, table[table["start"] == starts[i]], starts[i])
-        lowest = i + columns >= len(starts)
-        ax.tick_params(labelleft=i % columns == 0, labelbottom=lowest)
-        ax.set_xlabel("end of window (ms from onset)" if lowest else "")
-        ax.set_ylabel("balanced accuracy" if i % columns == 0 else "")
-    low = 1e3 * min(starts)
-    axes[0, 0].set(ylim=(0, 1), xlim=(low, 1e3 * table["end"].max() + 4))
+        mine = table[table["start"] == starts[i]]
+        upper.set_title(f"counts from {milliseconds(starts[i])} on", loc="left")
+        draw_accuracy(upper, mine, 1e3 * mine["end"])
+        _draw_bits(lower, mine, 1e3 * mine["end"])
+        for ax, top, name in (
+            (upper, 1, "balanced accuracy"),
+            (lower, tallest, "information (bits)"),
+        ):
+            ax.axvline(0, color=style.GREY, lw=0.6, ls=(0, (4, 2)), zorder=1)
+            # Where the counts begin, so that the longest window can be read off as an interval.
+            start = 1e3 * starts[i]
+            ax.plot(start, 0, marker="^", ms=5, color=style.BLACK, clip_on=False, zorder=6)
+            ax.set(ylim=(0, top), xlim=(low, 1e3 * table["end"].max() + 4))
+            ax.set_ylabel(name if column == 0 else "")
+            ax.tick_params(labelleft=column == 0, labelbottom=False)
+        if i + columns >= len(starts):
+            lower.tick_params(labelbottom=True)
+            lower.set_xlabel("end of window (ms from onset)")
     figure.get_layout_engine().set(wspace=0.05, hspace=0.05)
     style.legend_below(figure, handles, per_row)
     return figure
 
 
-def _draw_start(ax: Axes, rows: pd.DataFrame, start: float) -> None:
-    ax.set_title(f"counts from {milliseconds(start)} on", loc="left")
-    draw_accuracy(ax, rows, 1e3 * rows["end"])
-    ax.axvline(0, color=style.GREY, lw=0.6, ls=(0, (4, 2)), zorder=1)
-    # Where the counts begin, so that the longest window can be read off as an interval.
-    ax.plot(1e3 * start, 0, marker="^", ms=5, color=style.BLACK, clip_on=False, zorder=6)
+def _draw_bits(ax: Axes, rows: pd.DataFrame, x: pd.Series) -> None:
+    """Draw the information of the predictions, that of surrogates and of the previous syllable."""
+    if "bits_null_low" in rows:
+        low, high = rows["bits_null_low"], rows["bits_null_high"]
+        ax.fill_between(x, low, high, color=style.PALE, lw=0, zorder=1)
+    ax.axhline(rows["previous_bits"].iat[0], color=style.PURPLE, ls=":", lw=1.2, zorder=2)
+    ax.plot(x, rows["bits"], ".-", ms=POINT, color=style.BLACK, lw=0.7, zorder=4)
 
 
 def draw_accuracy(ax: Axes, rows: pd.DataFrame, x: pd.Series) -> None:
@@ -80,7 +101,7 @@ def draw_accuracy(ax: Axes, rows: pd.DataFrame, x: pd.Series) -> None:
     ax.fill_between(x, rows["low"], rows["high"], color=style.SKY, alpha=0.35, lw=0, zorder=3)
     ax.plot(x, rows["balanced_accuracy"], color=style.BLACK, lw=0.7, zorder=4)
     for verdict, mine in rows.groupby("verdict"):
-        look = {"marker": "o", "ms": POINT, "mew": 0.5, "ls": "none", **VERDICTS[verdict][0]}
+        look = {"marker": "o", "ms": POINT, "mew": 0.5, "ls": "none", **LOOKS[verdict][0]}
         ax.plot(x[mine.index], mine["balanced_accuracy"], **look, zorder=5)
 
 
@@ -89,7 +110,7 @@ def accuracy_handles(table: pd.DataFrame) -> list:
     words = {
         "stands": "above surrogates and the previous syllable",
         "order": "above surrogates, not above the previous syllable",
-        "null": "not told from surrogates",
+        "not told": "not told from surrogates",
         "unjudged": "not judged: no surrogates",
     }
     handles = [
@@ -99,7 +120,7 @@ def accuracy_handles(table: pd.DataFrame) -> list:
     ]
     shown = [name for name in words if (table["verdict"] == name).any()]
     for handle, name in zip(handles, shown, strict=True):
-        handle.set(**VERDICTS[name][0])
+        handle.set(**LOOKS[name][0])
     handles.append(Patch(color=style.SKY, alpha=0.35, label="95 % interval over bouts"))
     if "null_low" in table:
         n = table["null_replicates"].max()
@@ -132,19 +153,25 @@ def milliseconds(seconds: float) -> str:
     return f"{1e3 * seconds:+.4g} ms".replace("-", "−").replace("+0 ms", "0 ms")
 
 
-def _headline(table: pd.DataFrame, recording: Recording) -> str:
+def _headline(table: pd.DataFrame, recording: Recording) -> list[str]:
     if recording.surrogate:
-        return control(recording)
+        return [control(recording)]
     if (table["verdict"] == "unjudged").all():
-        return "There are no surrogates, so nothing here is judged."
+        return ["There are no surrogates, so nothing here is judged."]
     above = _earliest(table, ("stands", "order"))
     beyond = _earliest(table, ("stands",))
     if above is None:
-        return "No window tells more than surrogates do."
-    sentence = f"Above surrogates as soon as a window ends at {_words(above)}; "
+        return ["No window tells more than surrogates do."]
     if beyond is None:
-        return sentence + "no window tells more than the previous syllable alone."
-    return sentence + f"above the previous syllable alone from an end at {_words(beyond)} on."
+        first = "No window tells more than the previous syllable alone."
+    else:
+        first = f"More than the previous syllable alone from an end at {_words(beyond)} on."
+    if beyond is not None and above[0] >= beyond[0]:
+        return [first]
+    return [
+        first,
+        f"More than surrogates from an end at {_words(above)} on, which may be the song's order.",
+    ]
 
 
 def _earliest(table: pd.DataFrame, verdicts: tuple[str, ...]) -> tuple[float, float] | None:

@@ -95,26 +95,39 @@ def _headline(table: pd.DataFrame, decoders: list[str], recording: Recording) ->
         return [f"Even on all training bouts {main} is not told from its null, whatever it learns."]
     rising = {name: still_rising(table, name) for name in decoders}
     for verdict, words in (
-        (True, "still rising with the last bouts, so that more would help"),
-        (False, "no longer rising beyond the scatter of draws, so that more would hardly help"),
+        (True, "Still rising with the last bouts, so that more may help"),
+        (False, "No rise with the last bouts can be seen"),
     ):
         if names := [name for name in decoders if rising[name] is verdict]:
-            lines.append(f"{', '.join(names)}: {words}.")
+            lines.append(f"{words}: {', '.join(_rise(table, name) for name in names)}.")
     return lines
+
+
+def _rise(table: pd.DataFrame, decoder: str) -> str:
+    last = table[table["decoder"] == decoder].iloc[-1]
+    span = f"{last['rise']:+.3f}, {last['rise_low']:+.3f} to {last['rise_high']:+.3f}"
+    return f"{decoder} ({span})".replace("-", "−")
 
 
 def _notes(table: pd.DataFrame, protocol: Protocol) -> list[str]:
     last = table.iloc[-1]
     repeats = int(table["repeat"].max())
+    parts = np.unique(table["part"])
     notes = [
         f"{protocol.feature}, {protocol.split}; {last['n_trials']} test trials of "
         f"{last['n_bouts']} bouts. Whole bouts are drawn at random from the training folds, "
         f"{repeats} draws of each part; bars are 95 % intervals over bouts. Settings are chosen on "
         "all training bouts. Training far above test is overfitting."
     ]
+    if len(parts) > 1:
+        notes.append(
+            f"Rises are from {100 * parts[-2]:g} % (mean of draws) to all of the training bouts, "
+            "with 95 % intervals over the bouts tested, not over those trained on."
+        )
     if "smallest_effect" in table and table["smallest_effect"].notna().any():
         effect = table["smallest_effect"].dropna().iat[0]
         notes.append(
-            f"Smallest rise above chance that all bouts could show: {effect:.2f} (5 %, power 80 %)."
+            "Smallest rise above the null's mean that all bouts could show: "
+            f"{effect:.2f} (5 %, power 80 %)."
         )
     return notes

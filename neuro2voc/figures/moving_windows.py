@@ -19,6 +19,7 @@ from neuro2voc.moving import LEVEL
 from neuro2voc.recording import Recording
 
 ROW, LABEL = 1.5, 2.7  # mm: a unit, and a unit with its label
+ROOM = 36  # mm, for a long name of the axis
 LABELLED, SHORTEST, TOP = 60, 16, 30  # mm: maps with all labels, maps, what stands over them
 NOTHING = "#f0f0f0"
 # What is measured, its title, its scale and the colour of its line.
@@ -68,7 +69,7 @@ def draw_moving_windows(
         _draw_map(ax, units, measure, middle)
         ax.set_title(MEASURES[measure][0], loc="left")
         ax.set_xlabel(f"middle of window (ms from {align})")
-        _label_rows(ax, names, height, left=measure == "bits")
+        _label_rows(ax, names, height, measure == "bits", units["depth"].notna().all())
     for ax in axes.flat:
         ax.axvline(0, color=style.GREY, lw=0.6, ls=(0, (4, 2)))
     style.legend_below(figure, handles, 3)
@@ -137,14 +138,14 @@ def _draw_map(ax: Axes, units: pd.DataFrame, measure: str, middle: pd.Series) ->
     ax.spines[:].set_visible(False)
 
 
-def _label_rows(ax: Axes, names: list[str], height: float, left: bool) -> None:
+def _label_rows(ax: Axes, names: list[str], height: float, left: bool, deep: bool) -> None:
     every = int(np.ceil(len(names) * LABEL / height - 1e-9))
     rows = range(0, len(names), every)
     ax.set_yticks(rows, [names[row] for row in rows] if left else [])
     ax.tick_params(axis="y", length=1.5)
     if left:
-        deep = all(name.isdigit() for name in names)
-        ax.set_ylabel("unit, by depth (µm from tip)" if deep else "unit")
+        by_depth = "unit, by depth (µm from tip)" if height > ROOM else "depth (µm)"
+        ax.set_ylabel(by_depth if deep else "unit")
 
 
 def _headline(windows: pd.DataFrame, units: pd.DataFrame, recording: Recording, align: str) -> str:
@@ -152,15 +153,20 @@ def _headline(windows: pd.DataFrame, units: pd.DataFrame, recording: Recording, 
         return control(recording)
     if not _judged(units):
         return "There are no surrogates, so nothing here is judged."
-    best = windows.loc[windows["balanced_accuracy"].idxmax()]
     hits = units[units["bits_p"] <= LEVEL]
     words = f"{hits['unit'].nunique()} of {units['unit'].nunique()} units say something alone"
     if len(hits):
-        peak = units.loc[units["bits_gain"].idxmax()]
-        words += f" (best: {_span(peak)})"
+        words += f" (best: {_span(hits.loc[hits['bits_gain'].idxmax()])})"
+    beyond = windows[windows["verdict"] == "stands"]
+    told = windows[windows["verdict"].isin(["stands", "order"])]
+    if told.empty:
+        return f"{words}; all together say no more than surrogates in any window."
+    # No number beside it: the best of many windows flatters.
+    best = told.loc[told["balanced_accuracy"].idxmax()]
     return (
-        f"{words}; all together say most in the window from {_span(best)} of the {align} "
-        f"({best['balanced_accuracy']:.2f}, chance {best['chance']:.2f})."
+        f"{words}; all together say more than surrogates in {len(told)} of {len(windows)} windows, "
+        f"most from {_span(best)} of the {align}, and more than the previous syllable alone in "
+        f"{len(beyond) or 'none'}."
     )
 
 

@@ -10,7 +10,7 @@ from matplotlib.ticker import NullFormatter, NullLocator
 from neuro2voc.curves import Protocol
 from neuro2voc.figures import style
 from neuro2voc.figures.single_units import BASELINES
-from neuro2voc.neuron_number import BEST
+from neuro2voc.neuron_number import BEST, NULL_ORDERS
 from neuro2voc.recording import Recording
 
 BAND = "#b9d3e6"  # of random orders
@@ -41,7 +41,7 @@ def draw_neuron_number(table: pd.DataFrame, recording: Recording, protocol: Prot
         [
             f"{protocol.decoder} on {protocol.feature}, split '{protocol.split}': "
             f"{whole['n_trials']:.0f} trials in {whole['n_bouts']:.0f} bouts. At all neurons: "
-            "95 % interval over bouts."
+            "95 % interval over bouts. " + _orders_of_null(curve, judged)
         ],
         keys=len(handles),
         kind=style.kind_of(recording),
@@ -70,6 +70,14 @@ def draw_neuron_number(table: pd.DataFrame, recording: Recording, protocol: Prot
     ax.set(xlabel="number of neurons", ylabel="balanced accuracy", ylim=(0, 1.02))
     style.legend_below(figure, handles, 1)
     return figure
+
+
+def _orders_of_null(curve: pd.DataFrame, judged: bool) -> str:
+    """Say what a surrogate's score is, where there are orders to average over."""
+    orders = int(curve["repeats"].max())
+    if not judged or orders == 1:
+        return ""
+    return f"As the curve is, each surrogate is a mean, over {min(orders, NULL_ORDERS)} orders."
 
 
 def _handles(curve: pd.DataFrame, judged: bool, protocol: Protocol) -> list:

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from neuro2voc.configuration import WHOLE_SYLLABLE_FEATURES
 from neuro2voc.curves import Protocol
 from neuro2voc.figures import style
 from neuro2voc.figures.words import shortened
@@ -22,7 +23,7 @@ VERDICTS = {
         {"mfc": style.ORANGE, "mfcalt": "white", "fillstyle": "left"},
         "so does duration alone",
     ),
-    "null": ({"mfc": "white"}, "not told from its null or chance"),
+    "not told": ({"mfc": "white"}, "not told from its null or chance"),
     "unjudged": ({"mfc": style.GREY, "marker": "D"}, "not judged: no null band"),
     "": ({"mfc": style.PALE, "mec": style.GREY}, "sees no neuron"),
 }
@@ -90,7 +91,7 @@ def _draw_scores(ax: Axes, usual: pd.DataFrame, other: pd.DataFrame, names: list
     )
     for y, name in enumerate(names):
         row = other.loc[name]
-        if row["verdict"] in ("stands", "duration", "null"):
+        if row["verdict"] in ("stands", "duration", "not told"):
             span = row["null_high"] - row["null_low"]
             ax.barh(y, span, left=row["null_low"], height=0.6, color=style.PALE, lw=0, zorder=2)
             ax.plot([row["null_mean"]] * 2, [y - 0.3, y + 0.3], color=style.GREY, lw=1, zorder=2)
@@ -161,13 +162,15 @@ def _headline(other: pd.DataFrame, recording: Recording) -> list[str]:
     words = {
         "stands": "tell the syllable itself, not only the song's order",
         "duration": "tell no more than duration alone",
-        "null": "do not tell the syllable from its neighbours",
     }
-    told = [
-        f"{' and '.join(neurons.index[neurons['verdict'] == verdict])} {words[verdict]}"
-        for verdict in words
-        if (neurons["verdict"] == verdict).any()
+    whole = neurons.index.isin(WHOLE_SYLLABLE_FEATURES)
+    untold = neurons["verdict"] == "not told"
+    groups = [(neurons["verdict"] == verdict, said) for verdict, said in words.items()]
+    groups += [
+        (untold & whole, "tell no more than shifted spikes do, which have the duration"),
+        (untold & ~whole, "tell no more than shifted spikes do"),
     ]
+    told = [f"{' and '.join(neurons.index[mine])} {said}" for mine, said in groups if mine.any()]
     return [asked, f"Neurons seen through {'; through '.join(told)}."]
 
 

@@ -150,7 +150,8 @@ def _headline(units: pd.DataFrame) -> str:
 def _notes(units: pd.DataFrame, name: str) -> list[str]:
     words = (
         "Tuned: Kruskal-Wallis in bins of 20 ms from 50 ms before to 50 ms after the onset, "
-        "against labels permuted within sessions, false discovery rate 5 %"
+        "against labels permuted within bouts (so slow drift is no tuning), false discovery "
+        "rate 5 %"
     )
     if len(units) >= 20:
         found = (units["p"] <= 0.05).sum()

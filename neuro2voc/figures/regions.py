@@ -142,12 +142,33 @@ def _headline(table: pd.DataFrame, regions: list[str], judged: bool) -> list[str
     order = equal.mean().sort_values(ascending=False)
     number = table.loc[table["choice"] == EQUAL, "units"].iat[0]
     words = ", ".join(f"{region} {score:.2f}" for region, score in order.items())
-    return [f"{control}With {number} units each: {words}; chance {table['chance'].iat[0]:.2f}."]
+    lines = [f"{control}With {number} units each: {words}; chance {table['chance'].iat[0]:.2f}."]
+    compared = table.dropna(subset="difference").drop_duplicates("region")
+    return lines + [_difference(row) for _, row in compared.iterrows()]
+
+
+def _difference(row: pd.Series) -> str:
+    """Say how far a region lies above the one with fewest units."""
+    region, other = row["region"], row["fewest"]
+    if np.isnan(row["difference_low"]):
+        return f"With one bout there is no interval on the difference of {region} and {other}."
+    # No negative zero.
+    mean, low, high = (
+        round(float(row[name]), 2) + 0.0
+        for name in ("difference", "difference_low", "difference_high")
+    )
+    if row["difference_low"] > 0:
+        return f"{region} exceeds {other} by {mean:.2f} (95 % interval {low:.2f} to {high:.2f})."
+    if row["difference_high"] < 0:
+        return f"{other} exceeds {region} by {-mean:.2f} (95 % interval {-high:.2f} to {-low:.2f})."
+    words = f"{mean:.2f} (95 % interval {low:.2f} to {high:.2f})".replace("-", "−")
+    return f"{region} and {other} are not told apart: difference {words}."
 
 
 def _notes(table: pd.DataFrame, protocol: Protocol) -> list[str]:
     first = table.iloc[0]
     return [
         f"{protocol.decoder} on {protocol.feature}, split '{protocol.split}': "
-        f"{first['n_trials']} trials in {first['n_bouts']} bouts."
+        f"{first['n_trials']} trials in {first['n_bouts']} bouts. Intervals are over bouts. "
+        "Open points and their nulls are means over draws."
     ]

@@ -188,7 +188,7 @@ def _notes(table: pd.DataFrame, names: list[str], protocol: Protocol) -> list[st
         across = table.loc[table["train"] != table["test"], "smallest_effect"].max()
         if np.isfinite(across):
             notes.append(
-                f"Smallest rise above chance that these bouts could show across: {across:.2f} "
-                "(5 %, power 80 %)."
+                "Smallest rise above the null's mean that these bouts could show across: "
+                f"{across:.2f} (5 %, power 80 %)."
             )
     return notes

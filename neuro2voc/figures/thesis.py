@@ -8,8 +8,11 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from neuro2voc.figures import style
+from neuro2voc.figures.style import GREY
 
+AXIS = "accuracy (diamonds, red); balanced accuracy (blue, grey and lines)"
 ROW = 5  # mm
+FEW = 19  # fewer surrogates than for p = 0.05
 
 
 @style.in_style()
@@ -38,12 +41,14 @@ def draw_thesis(table: pd.DataFrame, name: str, kind: str) -> Figure:
         kind=kind,
     )
     ax = figure.subplots()
-    ax.axvline(first["chance"], color=style.GREY, ls="--")
+    ax.axvline(first["chance"], color=GREY, ls="--")
     ax.axvline(first["previous"], color=style.PURPLE, ls=":", lw=1.4)
     beyond = stands(table) if judged else np.ones(len(table), dtype=bool)
     for y, row in enumerate(table.itertuples()):
         _draw_row(ax, y, row, beyond[y])
-    ax.set(xlim=(0, 1.02), ylim=(len(table) - 0.5, -0.5), xlabel="accuracy")
+        if judged and row.null_replicates < FEW:
+            ax.text(1.03, y, f"{row.null_replicates:.0f} shifted, no p", va="center", color=GREY)
+    ax.set(xlim=(0, 1.02), ylim=(len(table) - 0.5, -0.5), xlabel=AXIS)
     ax.set_yticks(range(len(table)), table["quantity"])
     ax.tick_params(axis="y", length=0)
     style.legend_below(figure, handles, 3)
@@ -51,7 +56,7 @@ def draw_thesis(table: pd.DataFrame, name: str, kind: str) -> Figure:
 
 
 def stands(table: pd.DataFrame) -> np.ndarray:
-    """Tell which intervals lie above every surrogate and above what needs no neurons (rows,)."""
+    """Tell which intervals lie above their surrogates and above what needs no neurons (rows,)."""
     beside = table[["null_high", "duration", "previous"]].max(axis=1)
     return (table["low"] > beside).to_numpy()
 
@@ -81,7 +86,7 @@ def _handles(table: pd.DataFrame, judged: bool) -> list:
         *handles,
         Line2D([], [], color=style.ORANGE, lw=2, label="duration alone, no neuron"),
         Line2D([], [], color=style.PURPLE, ls=":", lw=1.4, label="preceding syllable alone"),
-        Line2D([], [], color=style.GREY, ls="--", label="chance"),
+        Line2D([], [], color=GREY, ls="--", label="chance"),
     ]
 
 
@@ -92,17 +97,21 @@ def _mark(marker: str, face: str, edge: str, label: str) -> Line2D:
 def _headline(table: pd.DataFrame) -> str:
     above, beyond = table["low"] > table["null_high"], stands(table)
     return (
-        f"{above.sum()} of {len(table)} numbers lie above every shifted bird with their interval; "
-        f"{beyond.sum()} also above what duration (rates, TF-IDF) and the preceding syllable give "
-        "without neurons."
+        f"{above.sum()} of {len(table)} numbers lie, with their interval, above the shifted birds "
+        f"of their row ({_counts(table)}); {beyond.sum()} also above what duration (rates, TF-IDF) "
+        "and the preceding syllable give without neurons."
     )
+
+
+def _counts(table: pd.DataFrame) -> str:
+    numbers = sorted(set(table["null_replicates"]), reverse=True)
+    few = ", too few for a p" if numbers[0] < FEW else ""
+    return " or ".join(f"{number:.0f}" for number in numbers) + few
 
 
 def _note(table: pd.DataFrame, judged: bool) -> str:
     first = table.iloc[0]
-    numbers = sorted(set(table["null_replicates"]), reverse=True)
-    counts = " or ".join(f"{number:.0f}" for number in numbers)
-    null = f"{counts} shifted birds a row. " if judged else ""
+    null = f"Rows of fewer than {FEW} shifted birds say so and have no p. " if judged else ""
     return (
         f"{first['n_trials']:.0f} trials in {first['n_bouts']:.0f} bouts; settings as published, "
         f"nothing tuned here. Blue lines are 95 % intervals over bouts. {null}The published bird "

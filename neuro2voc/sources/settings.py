@@ -105,7 +105,7 @@ def _check(name: str, value: object, kind: type) -> None:
     if kind is str:
         if not isinstance(value, str):
             what = "a name" if name == "preset" else "the path of a file"
-            raise DataError(f"{name} is {value!r}, but must be {what}, in quotes.")
+            raise DataError(f"{name} is {value!r:.60}, but must be {what}, in quotes.")
         return
     if name == "audio_rate" and value == 0 and not isinstance(value, bool):
         return
@@ -115,7 +115,7 @@ def _check(name: str, value: object, kind: type) -> None:
         what = "a whole number" if kind is int else "a number"
         silent = ", or 0 for no sound" if name == "audio_rate" else ""
         raise DataError(
-            f"{name} is {value!r}, but must be {what} between {low} and {high}{silent}."
+            f"{name} is {value!r:.60}, but must be {what} between {low} and {high}{silent}."
         )
 
 

@@ -17,7 +17,6 @@ SPIKES_IN_SYLLABLES = 813_402
 LABELS = ("2", "3", "4", "5", "6", "7", "8")
 TRIALS_PER_SESSION = (417, 191, 2851)
 TRIALS_PER_LABEL = (472, 638, 626, 623, 541, 554, 5)  # all of type 8 in the third session
-SESSION_OF_8 = 2
 # Median and quartiles of each type's duration in ms, read off a box plot (2-NLP/2, cell 19).
 DURATIONS = (
     (54, 51, 59),

@@ -4,20 +4,20 @@ from neuro2voc.figures.learning_curves import draw_learning_curves
 from neuro2voc.files import save_figure, write_csv
 from neuro2voc.inclusion import open_bird
 from neuro2voc.jobs import job
-from neuro2voc.learning import learning_table
+from neuro2voc.learning import THESIS_DECODERS, learning_table
 from neuro2voc.splits import read_split
 from neuro2voc.trials import read_trials
 
 with job(snakemake.log[0]):
     files, params = snakemake.input, snakemake.params
-    protocol = Protocol(**params.protocol)
+    protocol = Protocol(**{**params.protocol, "feature": snakemake.wildcards.feature})
     recording = open_bird(files.recording, files.inclusion, snakemake.wildcards.bird)
     table = learning_table(
         recording,
         read_trials(files.trials),
         read_split(files.split),
         features_maker([protocol.feature], params.windows),
-        list(dict.fromkeys([protocol.decoder, "bayes", "svm"])),  # the thesis drew the latter two
+        list(dict.fromkeys([protocol.decoder, *THESIS_DECODERS])),
         params.learning["parts"],
         params.learning["repeats"],
         protocol,

@@ -10,18 +10,15 @@ from neuro2voc.splits import read_split
 from neuro2voc.trials import read_trials
 
 with job(snakemake.log[0]):
-    params = snakemake.params
+    files, params = snakemake.input, snakemake.params
     null = null_band(
-        Recording.open(snakemake.input.recording),
-        read_inclusion(snakemake.input.inclusion),
-        read_trials(snakemake.input.trials),
-        read_split(snakemake.input.split),
-        read_split(snakemake.input.kept) if snakemake.input.kept else None,
-        params.kind,
-        params.seeds,
-        [json.loads(Path(path).read_text()) for path in snakemake.input.metrics],
-        params.windows,
-        params.trials,
-        params.seed,
+        Recording.open(files.recording),
+        read_inclusion(files.inclusion),
+        read_trials(files.trials),
+        read_split(files.split),
+        read_split(files.kept) if files.kept else None,
+        *(params.kind, params.seeds),
+        [json.loads(Path(path).read_text()) for path in files.metrics],
+        *(params.windows, params.trials, params.seed),
     )
     write_csv(null, snakemake.output.null)

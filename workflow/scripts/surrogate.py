@@ -8,19 +8,14 @@ from neuro2voc.surrogates import CHANGED, surrogate
 from neuro2voc.trials import read_trials
 
 with job(snakemake.log[0]):
+    files, seed = snakemake.input, snakemake.params.seed
     kind, replicate = snakemake.params.kind
-    path = snakemake.input.recording
-    recording = surrogate(
-        Recording.open(path),
-        kind,
-        snakemake.params.seed,
-        read_trials(snakemake.input.trials),
-        read_split(snakemake.input.split) if snakemake.input.split else None,
-    )
+    parent, trials = Recording.open(files.recording), read_trials(files.trials)
+    split = read_split(files.split) if files.split else None
     write_surrogate(
-        recording,
+        surrogate(parent, kind, seed, trials, split),
         snakemake.output.recording,
-        parent=Path(path).name,
+        parent=Path(files.recording).name,
         kind=kind,
         replicate=replicate,
         changed=CHANGED[kind],
