@@ -137,9 +137,9 @@ def points(axes, marker="o"):
     ("change", "expected"),
     [
         ({}, "stands"),
-        ({"p": 0.1}, "null"),
-        ({"low": 0.3}, "null"),
-        ({"low": np.nan}, "null"),
+        ({"p": 0.1}, "not told"),
+        ({"low": 0.3}, "not told"),
+        ({"low": np.nan}, "not told"),
         ({"feature": "rate"}, "stands"),
         ({"feature": "rate", "low": 0.6}, "duration"),
         ({"feature": "count", "low": 0.55}, "duration"),

@@ -39,7 +39,7 @@ VERDICTS = {
         {"mfc": style.ORANGE, "mec": style.BLACK, "mfcalt": "white", "fillstyle": "left"},
         "above its null, but not above duration alone",
     ),
-    "null": ({"mfc": "white", "mec": style.BLACK}, "not told from its null"),
+    "not told": ({"mfc": "white", "mec": style.BLACK}, "not told from its null"),
     "unjudged": ({"mfc": style.GREY, "mec": style.GREY, "marker": "D"}, "not judged: no null band"),
 }
 LEVEL = 0.05
@@ -64,12 +64,12 @@ def verdict(row: pd.Series) -> str:
         duration, and the interval reaches down to what duration alone decodes. 'order': the same
         with the previous syllable, so that neurons need not tell more than the song's order;
         unless the feature tells all syllables after predecessors that were not trained on.
-        'null': not above the surrogates. 'unjudged': there is no null band.
+        'not told': not above the surrogates. 'unjudged': there is no null band.
     """
     if np.isnan(row["p"]):
         return "unjudged"
     if not (row["p"] <= LEVEL and row["low"] > row["null_high"]):
-        return "null"
+        return "not told"
     if carries_duration(row["feature"]) and row["low"] <= row["duration"]:
         return "duration"
     if row["low"] <= row["previous"] and not _holds_in_other_company(row):
@@ -311,7 +311,7 @@ def _headline(table: pd.DataFrame, splits: list[str], recording: Recording) -> l
         if recording.surrogate is None:
             return ["There is no null band, so nothing here is judged."]
         return [f"A control: {EXPECTED.get(recording.surrogate, 'it has no null band.')}"]
-    above, standing = len(cells) - count.get("null", 0), count.get("stands", 0)
+    above, standing = len(cells) - count.get("not told", 0), count.get("stands", 0)
     beside = [f"{standing or 'none'} stand{'s' if standing <= 1 else ''} against every control"]
     for name, words in (
         ("duration", "may be duration alone"),
@@ -325,7 +325,7 @@ def _headline(table: pd.DataFrame, splits: list[str], recording: Recording) -> l
 
 def _notes(table: pd.DataFrame, replicates: int) -> list[str]:
     lines = "Lines through points are 95 % intervals over bouts."
-    if not table["verdict"].isin(["stands", "duration", "order", "null"]).any():
+    if not table["verdict"].isin(["stands", "duration", "order", "not told"]).any():
         return [lines]
     notes = [
         f"{lines} Above its null: higher than surrogates with p ≤ {LEVEL}, and the interval clear "

@@ -14,7 +14,6 @@ from neuro2voc.recording import Recording
 COLUMNS = 4
 ACCURACY, BITS = 40, 30  # mm, rows of panels
 POINT = 3.2  # pt
-LOOKS = {**VERDICTS, "not told": VERDICTS["null"]}
 
 
 @style.in_style()
@@ -101,7 +100,7 @@ def draw_accuracy(ax: Axes, rows: pd.DataFrame, x: pd.Series) -> None:
     ax.fill_between(x, rows["low"], rows["high"], color=style.SKY, alpha=0.35, lw=0, zorder=3)
     ax.plot(x, rows["balanced_accuracy"], color=style.BLACK, lw=0.7, zorder=4)
     for verdict, mine in rows.groupby("verdict"):
-        look = {"marker": "o", "ms": POINT, "mew": 0.5, "ls": "none", **LOOKS[verdict][0]}
+        look = {"marker": "o", "ms": POINT, "mew": 0.5, "ls": "none", **VERDICTS[verdict][0]}
         ax.plot(x[mine.index], mine["balanced_accuracy"], **look, zorder=5)
 
 
@@ -120,7 +119,7 @@ def accuracy_handles(table: pd.DataFrame) -> list:
     ]
     shown = [name for name in words if (table["verdict"] == name).any()]
     for handle, name in zip(handles, shown, strict=True):
-        handle.set(**LOOKS[name][0])
+        handle.set(**VERDICTS[name][0])
     handles.append(Patch(color=style.SKY, alpha=0.35, label="95 % interval over bouts"))
     if "null_low" in table:
         n = table["null_replicates"].max()
