@@ -315,8 +315,9 @@ def nulls_of_bird(wildcards):
 
 
 def predecessors_of_bird(wildcards):
-    """The control for the song's order; a surrogate has no null that could judge it."""
-    if is_surrogate(wildcards.bird):
+    """The control for the song's order, of birds that have a null and the split of curves."""
+    splits = of_bird("splits")(wildcards)
+    if is_surrogate(wildcards.bird) or config["curves"]["split"] not in splits:
         return []
     return f"results/predecessors/{wildcards.bird}.csv"
 
