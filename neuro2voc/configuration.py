@@ -16,7 +16,7 @@ DECODERS = ("logistic", "svm", "xgboost", "forest", "bayes", "lda")
 
 SOURCES = ("simulated", "recordings", "public")
 # What a bird may state for itself instead of the global setting.
-OWN_SETTINGS = ("labels", "splits", "bout_gap", "replicates", "inclusion")
+OWN_SETTINGS = ("labels", "splits", "bout_gap", "replicates", "inclusion", "explained")
 # Decoders that see no neuron.
 BASELINES = ("majority", "duration", "previous")
 # The window from onset to offset is always there, so no window in the configuration may take its

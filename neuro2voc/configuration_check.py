@@ -392,6 +392,20 @@ def _check_features(config: Mapping) -> None:
     allowed = [*WHOLE_SYLLABLE_FEATURES, *config["windows"]]
     named = [(("features",), "holds", feature) for feature in config["features"]]
     named.append((("curves", "feature"), "is", config["curves"]["feature"]))
+    explained = [
+        ((source, bird, "explained"), config[source][bird]["explained"])
+        for source in SOURCES
+        for bird in config[source]
+        if "explained" in config[source][bird]
+    ]
+    explained.append((("explained",), config["explained"]))
+    for path, feature in explained:
+        if feature == "tfidf":
+            raise _wrong(
+                f"{_at(path)} is 'tfidf', which mixes all units, so that no value is one unit's.",
+                "count, rate or the name of a window",
+            )
+        named.append((path, "is", feature))
     for path, verb, feature in named:
         if feature not in allowed:
             raise _wrong(

@@ -108,6 +108,8 @@ class Boosted(ClassifierMixin, BaseEstimator):
         Trees per class.
     rate : float
         Learning rate.
+    rows : float
+        Share of the trials that each tree sees.
     seed : int
         For the subsampling of rows and columns.
 
@@ -119,10 +121,18 @@ class Boosted(ClassifierMixin, BaseEstimator):
         Fitted to label numbers.
     """
 
-    def __init__(self, max_depth: int = 3, rounds: int = 60, rate: float = 0.2, seed: int = 0):
+    def __init__(
+        self,
+        max_depth: int = 3,
+        rounds: int = 60,
+        rate: float = 0.2,
+        rows: float = 0.8,
+        seed: int = 0,
+    ):
         self.max_depth = max_depth
         self.rounds = rounds
         self.rate = rate
+        self.rows = rows
         self.seed = seed
 
     def fit(self, X, y) -> "Boosted":
@@ -133,7 +143,7 @@ class Boosted(ClassifierMixin, BaseEstimator):
             max_depth=self.max_depth,
             n_estimators=self.rounds,
             learning_rate=self.rate,
-            subsample=0.8,
+            subsample=self.rows,
             colsample_bytree=0.5,
             tree_method="hist",
             max_bin=32,  # counts have few values

@@ -155,13 +155,16 @@ def own_recording(wildcards):
 
 
 def folds_for_surrogate(wildcards):
-    """The folds that 'independent' keeps trials within, blocked ones where the bird has them."""
-    name = named(wildcards.bird)
-    if (name.surrogate or config["null_band"]["surrogate"]) != "independent":
-        return []
+    """The folds that a surrogate is made with, which only 'independent' needs."""
+    kind = named(wildcards.bird).surrogate or config["null_band"]["surrogate"]
+    return folds_kept(wildcards) if kind == "independent" else []
+
+
+def folds_kept(wildcards):
+    """The folds that independent surrogates keep trials within: blocked ones where there are any."""
     splits = of_bird("splits")(wildcards)
     split = "blocked" if "blocked" in splits else splits[0]
-    return f"results/splits/{name.parent}/{split}.csv"
+    return f"results/splits/{named(wildcards.bird).parent}/{split}.csv"
 
 
 def seeds_of(bird, kind, replicates):
@@ -346,20 +349,37 @@ def curve_inputs(wildcards):
     }
 
 
-def protocol(rule_name):
-    """A function of wildcards that returns the fields of `neuro2voc.curves.Protocol`."""
+def explained_null(wildcards):
+    """The bird whose surrogates a surrogate is seen beside; a bird makes its own."""
+    if not is_surrogate(wildcards.bird):
+        return []
+    return f"results/shap/{names_in_paths(wildcards.bird)['real']}.h5"
+
+
+def independent_seeds(wildcards):
+    return seeds_of(
+        wildcards.bird, "independent", config["explanations"]["independent"]
+    )
+
+
+def protocol(rule_name, replicates=config["curves"]["replicates"], explained=False):
+    """A function of wildcards that returns the fields of `neuro2voc.curves.Protocol`.
+
+    replicates: number of shifted surrogates. explained: with the feature that SHAP values are of.
+    """
 
     def fields(wildcards):
         curves = config["curves"]
-        replicates = 0 if is_surrogate(wildcards.bird) else curves["replicates"]
+        seeds = seeds_of(wildcards.bird, "shifted", replicates)
+        feature = of_bird("explained")(wildcards) if explained else curves["feature"]
         return {
             "decoder": curves["decoder"],
             "split": curves["split"],
-            "feature": curves["feature"],
+            "feature": feature,
             "inner_folds": config["inner_folds"],
             "resamples": config["bootstrap"],
             "seed": seed_for(rule_name)(wildcards),
-            "null_seeds": tuple(seeds_of(wildcards.bird, "shifted", replicates)),
+            "null_seeds": () if is_surrogate(wildcards.bird) else tuple(seeds),
             "trials": trial_settings(wildcards),
         }
 

@@ -1,0 +1,25 @@
+from neuro2voc.attribution_files import read_explanation, write_explanation
+from neuro2voc.attribution_tables import explanation_tables
+from neuro2voc.curves import Protocol
+from neuro2voc.figures.attribution import draw_attribution
+from neuro2voc.files import save_figure, write_csv
+from neuro2voc.hubs import attribution_null, explain_bird
+from neuro2voc.inclusion import open_bird, read_inclusion
+from neuro2voc.jobs import job
+from neuro2voc.splits import read_split
+from neuro2voc.trials import read_trials
+
+with job(snakemake.log[0]):
+    files, params, output = snakemake.input, snakemake.params, snakemake.output
+    bird = open_bird(files.recording, files.inclusion, snakemake.wildcards.bird)
+    trials, protocol = read_trials(files.trials), Protocol(**params.protocol)
+    given = (bird, trials, read_split(files.split), params.windows, protocol)
+    explanation = explain_bird(*given)
+    null = files.null and read_explanation(files.null)[1].beside(*params.surrogate)
+    null = null or attribution_null(*given, read_split(files.kept), params.independent_seeds)
+    known = (trials, read_inclusion(files.inclusion), params.windows, protocol)
+    tables = explanation_tables(bird, explanation, null, *known)
+    write_explanation(explanation, null, tables["table"], output.values, feature=protocol.feature)
+    for name, table in tables.items():
+        write_csv(table, output[name])
+    save_figure(draw_attribution(tables, bird, protocol), output.figure)
