@@ -53,6 +53,7 @@ class Explanation:
     evidence : ndarray (units, units)
         What the joint pattern of two players adds to the margin of the syllable that was sung, less
         what it adds to the mean of all margins: their interaction for and against the truth.
+        Trials of a syllable that the fold's training trials lack add 0.
     hub_of_bout, evidence_of_bout : ndarray (bouts, units)
         What the rows of the mean over syllables of `absolute`, and of `evidence`, sum to in each
         bout: their sums over bouts are the rows' sums.
@@ -85,9 +86,7 @@ class Explanation:
     @property
     def cells(self) -> np.ndarray:
         """Mean |SHAP value| (K, units): how much each player moves each syllable's margin."""
-        return np.nansum(
-            np.abs(self.of_units) * self.trials["weight"].to_numpy()[:, None, None], axis=0
-        ).T
+        return weighed_mean(np.abs(self.of_units), self.trials["weight"].to_numpy()).T
 
     @property
     def importance(self) -> np.ndarray:
@@ -103,6 +102,14 @@ class Explanation:
     def joint_evidence(self) -> np.ndarray:
         """Sum (units,) of a player's evidence with all others."""
         return self.evidence.sum(axis=1)
+
+
+def weighed_mean(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Return means (...) of values (trials, ...) by weight (trials,) over what is not NaN."""
+    weight = weight.reshape(-1, *[1] * (values.ndim - 1)) * ~np.isnan(values)
+    total = weight.sum(axis=0)
+    mean = np.full(total.shape, np.nan)
+    return np.divide(np.nansum(values * weight, axis=0), total, out=mean, where=total > 0)
 
 
 def explain(X: np.ndarray, used: pd.DataFrame, fold: np.ndarray, seed: int) -> Explanation:
@@ -222,17 +229,25 @@ class _Pairs:
         for margin, rows, pair, values in pair_interactions(model.booster_.get_booster(), X, unit):
             now = row[rows]
             apart = np.diff(pair_of_number(pair), axis=0)[0] != 0
+            # The margin of the truth less the mean of the model's margins; a trial of a syllable
+            # that the model has no margin for is evidence of nothing.
+            truth = self.truth[now]
+            known = np.isin(truth, place) / len(place)
             for index in np.flatnonzero([number == margin for number, _ in margins]):
                 label, factor = place[index], margins[index][1]
-                self._add_class(label, factor * values, pair, now, apart)
+                judged = self.weight[now] * ((truth == label) - known)
+                self._add_class(label, factor * values, pair, now, apart, judged)
 
     def _add_class(
-        self, label: int, values: np.ndarray, pair: np.ndarray, row: np.ndarray, apart: np.ndarray
+        self,
+        label: int,
+        values: np.ndarray,
+        pair: np.ndarray,
+        row: np.ndarray,
+        apart: np.ndarray,
+        judged: np.ndarray,
     ) -> None:
-        weight = self.weight[row]
-        # The margin of the truth less the mean of all margins.
-        judged = weight * ((self.truth[row] == label) - 1 / self.classes)
-        size = np.abs(values)
+        weight, size = self.weight[row], np.abs(values)
         self.absolute[label, pair] += size @ weight
         self.signed[label, pair] += values @ weight
         self.evidence[pair] += values @ judged

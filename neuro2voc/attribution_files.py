@@ -33,7 +33,7 @@ def write_explanation(
     explanation : Explanation
     null : AttributionNull
     players : DataFrame
-        See `neuro2voc.hubs.describe_players`.
+        See `neuro2voc.attribution_tables.describe_players`.
     path : path
     **attributes : str
         What else a reader should know, for example the feature.
@@ -57,7 +57,7 @@ def write_explanation(
         for kind in ("shifted", "independent"):
             for name in NULL:
                 file[f"null/{kind}/{name}"] = getattr(getattr(null, kind), name)
-        file["null"].attrs["kept"] = null.kept
+        file["null"].attrs.update(joint=null.joint, kept=null.kept)
 
 
 def read_explanation(path: str | Path) -> tuple[Explanation, AttributionNull]:
@@ -71,8 +71,11 @@ def read_explanation(path: str | Path) -> tuple[Explanation, AttributionNull]:
     try:
         with h5py.File(path) as file:
             return _explanation(file), _null(file["null"])
-    except (OSError, KeyError) as error:
-        raise DataError(f"{path} is no file of SHAP values ({error}); make it again.") from error
+    except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise DataError(
+            f"{path} is no file of SHAP values ({reason}); delete it and make it anew."
+        ) from error
 
 
 def _text(dataset: h5py.Dataset) -> np.ndarray:
@@ -98,4 +101,6 @@ def _null(group: h5py.Group) -> AttributionNull:
     shifted, independent = (
         Surrogates(*(group[kind][name][()] for name in NULL)) for kind in ("shifted", "independent")
     )
-    return AttributionNull(shifted, independent, float(group.attrs["kept"]))
+    return AttributionNull(
+        shifted, independent, float(group.attrs["kept"]), str(group.attrs["joint"])
+    )

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
 
-from neuro2voc.attribution import Explanation
+from neuro2voc.attribution import Explanation, weighed_mean
 from neuro2voc.binning import make_window
 from neuro2voc.curves import Protocol
 from neuro2voc.hubs import AttributionNull, against_null, interval_of_sums
@@ -146,7 +146,7 @@ def _with_duration(explanation: Explanation, trials: pd.DataFrame) -> list[float
     chosen = trials.set_index("trial").loc[explanation.trials["trial"]]
     duration = (chosen["offset"] - chosen["onset"]).to_numpy()
     activity = [
-        np.nansum(explanation.features[:, explanation.unit == player], axis=1)
+        explanation.features[:, explanation.unit == player].sum(axis=1)  # NaN: not observed
         for player in range(explanation.unit.max() + 1)
     ]
     return [_rho(values, duration) for values in activity]
@@ -177,17 +177,11 @@ def cell_table(
     """
     labels, weight = explanation.labels, explanation.trials["weight"].to_numpy()
     truth = explanation.trials["truth"].to_numpy()
-    values = np.nan_to_num(explanation.of_units)
-    means = []
-    for number, label in enumerate(labels):
-        chosen = truth == label
-        means.append(
-            [
-                np.average(values[rows, :, number], axis=0, weights=weight[rows])
-                for rows in (chosen, ~chosen)
-            ]
-        )
-    present, absent = np.array(means).transpose(1, 2, 0)  # players, syllables
+    sung = truth[:, None] == np.array(labels, dtype=object)
+    values = explanation.of_units
+    present, absent = (
+        weighed_mean(np.where(chosen[:, None], values, np.nan), weight) for chosen in (sung, ~sung)
+    )
     cells = explanation.cells.T
     nulls = null.shifted.cells.swapaxes(-1, -2).reshape(len(null.shifted.cells), cells.size)
     t, p = against_null(cells.ravel(), nulls)
@@ -218,9 +212,9 @@ def pair_table(
     DataFrame
         A row per pair: first and second (rows of `players`), unit_first, unit_second, depth_first,
         depth_second; absolute (mean |interaction| over trials and syllables), signed (mean
-        interaction for the syllable where that is largest), syllable (that one), absolute_null_mean
-        and absolute_p; evidence, evidence_null_mean, evidence_t and evidence_p (see
-        `against_null`).
+        interaction for the syllable where that is largest), syllable (that one),
+        absolute_null_mean, absolute_t and absolute_p; evidence, evidence_null_mean, evidence_t and
+        evidence_p (see `against_null`).
     """
     first, second = np.tril_indices(len(players), -1)
     signed = explanation.signed[:, first, second]

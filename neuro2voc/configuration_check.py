@@ -57,6 +57,7 @@ def check_config(config: dict, schema_path: str | Path, simulator_keys: Iterable
     _check_confusion(config)
     _check_across(config)
     _check_trap(config)
+    _check_recovery(config)
 
 
 def _wrong(what: str, expected: str) -> DataError:
@@ -428,6 +429,16 @@ def _check_across(config: Mapping) -> None:
                     f"{nearest(bird, known) or '.'}",
                     f"birds described under simulated, recordings or public: {_listed(known)}",
                 )
+
+
+def _check_recovery(config: Mapping) -> None:
+    bird, known = config["recovery"]["bird"], config["simulated"]
+    if bird not in known:
+        raise _wrong(
+            f"{_at(('recovery', 'bird'))} is {_shown(bird)}, which is not a simulated bird"
+            f"{nearest(bird, known) or '.'}",
+            f"one of {_listed(list(known))}",
+        )
 
 
 def _check_trap(config: Mapping) -> None:

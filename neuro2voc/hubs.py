@@ -15,6 +15,7 @@ import pandas as pd
 from neuro2voc.attribution import Explanation, explain
 from neuro2voc.curves import Protocol, shifted_birds
 from neuro2voc.decoding import outer_folds
+from neuro2voc.inclusion import with_included
 from neuro2voc.recording import Binned, Recording
 from neuro2voc.subsets import unit_features
 from neuro2voc.surrogates import share_kept, surrogate
@@ -93,13 +94,14 @@ def attribution_null(
     protocol: Protocol,
     kept: pd.DataFrame,
     independent_seeds: tuple[int, ...],
+    inclusion: pd.DataFrame | None = None,
 ) -> AttributionNull:
     """Explain surrogate birds as the bird itself was explained.
 
     Parameters
     ----------
     recording : Recording
-        No surrogate itself.
+        No surrogate itself, with all its units: a surrogate draws for units that do not count, too.
     trials, split : DataFrame
     windows : mapping
         The configuration's.
@@ -110,18 +112,24 @@ def attribution_null(
     independent_seeds : tuple of int
         One independent surrogate each. None is made of a single unit, or of activity that is not
         spikes.
+    inclusion : DataFrame, optional
+        Which units count (see `neuro2voc.inclusion.inclusion_table`); None: all.
     """
-    units = len(recording.units)
+
+    def explained(bird: Recording) -> Explanation:
+        chosen = bird if inclusion is None else with_included(bird, inclusion)
+        return explain_bird(chosen, trials, split, windows, protocol)
+
+    units = len(recording.units) if inclusion is None else inclusion["included"].sum()
     if units == 1 or isinstance(recording.units, Binned):
         why = "there is one unit only" if units == 1 else "its activity is not spikes"
         log.info("%s: no null for interactions, since %s", recording.name, why)
         independent_seeds = ()
-    birds = shifted_birds(recording, trials, protocol)
-    shifted = [explain_bird(bird, trials, split, windows, protocol) for bird, _ in birds]
+    shifted = [explained(bird) for bird, _ in shifted_birds(recording, trials, protocol)]
     independent = []
     for number, seed in enumerate(independent_seeds, start=1):
         bird = surrogate(recording, "independent", seed, trials, kept)
-        independent.append(explain_bird(bird, trials, split, windows, protocol))
+        independent.append(explained(bird))
         log.info("independent surrogate %d of %d", number, len(independent_seeds))
     share = share_kept(trials, kept) if independent else float("nan")
     return AttributionNull(_surrogates(shifted), _surrogates(independent), share)
@@ -129,7 +137,7 @@ def attribution_null(
 
 def _surrogates(explained: list[Explanation]) -> Surrogates:
     def stacked(arrays: list[np.ndarray]) -> np.ndarray:
-        return np.stack(arrays) if arrays else np.zeros((0, 0, 0))
+        return np.stack(arrays) if arrays else np.zeros((0, 1, 1))
 
     return Surrogates(
         np.arange(1, len(explained) + 1),
@@ -151,12 +159,13 @@ def explain_bird(
 def against_null(observed: np.ndarray, null: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Test many scores at once against surrogates.
 
-    Each score is made comparable by its own mean and standard deviation over the bird and its
-    surrogates, t = (x - mean) / (sd + s0), where s0, the median of all standard deviations, keeps
-    scores that hardly vary from standing out (Tusher et al. 2001, PNAS 98:5116). The greatest t of
-    each surrogate is then the null for every score (Westfall & Young 1993, Resampling-Based
-    Multiple Testing): p is the probability, without any effect, that one or more of all scores come
-    out as far.
+    Each score of the bird, and of each surrogate, is made comparable by the mean and standard
+    deviation of all others, t = (x - mean) / (sd + s0), where s0, the median of all standard
+    deviations, keeps scores that hardly vary from standing out (Tusher et al. 2001, PNAS 98:5116).
+    The greatest t of each surrogate is then the null for every score (Westfall & Young 1993,
+    Resampling-Based Multiple Testing): p is the probability, without any effect, that one or more
+    of all scores come out as far. Bird and surrogates are treated alike, so that they can be
+    exchanged where there is no effect.
 
     Parameters
     ----------
@@ -168,15 +177,22 @@ def against_null(observed: np.ndarray, null: np.ndarray) -> tuple[np.ndarray, np
     t, p : ndarray (m,)
         NaN where there are no surrogates.
     """
-    if not len(null):
+    if not null.size:
         return np.full((2, len(observed)), np.nan)
     every = np.vstack([observed, null])
-    deviation = every.std(axis=0)
-    moving = deviation > 0
-    least = np.median(deviation[moving]) if moving.any() else 1.0
-    t = (every - every.mean(axis=0)) / (deviation + least)
+    # The mean of equal numbers may differ from them in the last digit.
+    away = np.where(np.ptp(every, axis=0) > 0, every - every.mean(axis=0), 0.0)
+    # Sums over all, less what each adds itself.
+    others = len(every) - 1
+    total = (away**2).sum(axis=0)
+    left = np.maximum(total - away**2 * len(every) / others, 0)
+    deviation = np.sqrt(left / others)
+    # What rounding leaves of a spread that is none.
+    deviation[deviation <= 1e-7 * np.sqrt(total / len(every))] = 0
+    least = [np.median(row[row > 0]) if row.any() else 1.0 for row in deviation]
+    t = away * len(every) / others / (deviation + np.array(least)[:, None])
     # Rounded, so that what is equal but for the order of sums counts as equal.
-    t = np.round(t, 12)
+    t = np.round(t, 9)
     greatest = t[1:].max(axis=1)
     return t[0], (1 + (greatest[:, None] >= t[0]).sum(axis=0)) / (1 + len(null))
 

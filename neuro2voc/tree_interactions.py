@@ -15,7 +15,8 @@ half of it.
 
 A tree of three levels has seven splits, so a row meets one of 128 patterns of answers. What each of
 them adds to each pair is tabulated once per tree, and a row costs seven comparisons and at most ten
-sums per tree.
+sums per tree. A row in which a feature is missing goes the way the tree has for it, so that missing
+values are exact too.
 """
 
 import json
@@ -72,31 +73,31 @@ def read_trees(booster: xgboost.Booster) -> list[Trees] | None:
     Raises
     ------
     DataError
-        The booster is no tree booster, or splits on categories.
+        The booster is not of plain trees with one value per leaf, or splits on categories.
     """
-    learner = json.loads(bytes(booster.save_raw("json")))["learner"]
-    model = learner["gradient_booster"].get("model")
-    if model is None or "trees" not in model:
+    model = json.loads(bytes(booster.save_raw("json")))["learner"]["gradient_booster"]
+    trees = model.get("model", {}).get("trees")
+    if trees is None or any(int(tree["tree_param"]["size_leaf_vector"]) > 1 for tree in trees):
         raise DataError(
-            "Only boosters of plain trees have interactions in closed form; use `booster: gbtree`."
+            "Interactions are worked out for plain trees with one value per leaf; fit XGBoost with "
+            "booster='gbtree' and multi_strategy='one_output_per_tree'."
         )
-    classes = max(1, int(learner["learner_model_param"]["num_class"]))
-    filled = [_fill_up(tree) for tree in model["trees"]]
+    filled = [_fill_up(tree) for tree in trees]
     if any(tree is None for tree in filled):
         return None
-    of_class = np.asarray(model["tree_info"])
-    return [
-        Trees(*(np.array(part) for part in zip(*chosen, strict=True)))
-        for chosen in (
-            [filled[i] for i in np.flatnonzero(of_class == number)] for number in range(classes)
-        )
-    ]
+    of_class = [[] for _ in range(max(model["model"]["tree_info"]) + 1)]
+    for number, tree in zip(model["model"]["tree_info"], filled, strict=True):
+        of_class[number].append(tree)
+    return [Trees(*map(np.array, zip(*chosen, strict=True))) for chosen in of_class]
 
 
 def _fill_up(tree: dict) -> tuple[np.ndarray, ...] | None:
     """Return feature, threshold, missing_left, share and leaf of one tree; None if too deep."""
     if any(tree["split_type"]):
-        raise DataError("Splits on categories have no interactions in closed form; use numbers.")
+        raise DataError(
+            "Interactions are not worked out for splits on categories; give categories as columns "
+            "of 0 and 1."
+        )
     feature = np.full(SPLITS, -1, dtype=np.int32)
     threshold = np.zeros(SPLITS, dtype=np.float32)
     missing_left = np.zeros(SPLITS, dtype=np.bool_)
@@ -167,22 +168,22 @@ def tabulate(feature: np.ndarray, share: np.ndarray, leaf: np.ndarray, table: np
         Filled. Bit n of a pattern is set where split n sends the row left.
     """
     table[:] = 0.0
-    z = np.empty(3)
-    r = np.empty(3)
-    player = np.empty(3, dtype=np.int64)
-    split = np.empty(3, dtype=np.int64)
-    side = np.empty(3, dtype=np.int64)
+    z = np.empty(LEVELS)
+    r = np.empty(LEVELS)
+    player = np.empty(LEVELS, dtype=np.int64)  # the first split on each feature of the path
+    split = np.empty(LEVELS, dtype=np.int64)
+    side = np.empty(LEVELS, dtype=np.int64)  # 0: left
     for end in range(leaf.shape[0]):
         if leaf[end] == 0.0:
             continue
         node = 0
-        for level in range(3):
+        for level in range(LEVELS):
             split[level] = node
-            side[level] = (end >> (2 - level)) & 1
+            side[level] = (end >> (LEVELS - 1 - level)) & 1
             node = 2 * node + 1 + side[level]
         for pattern in range(table.shape[1]):
             players = 0
-            for level in range(3):
+            for level in range(LEVELS):
                 node = split[level]
                 if feature[node] < 0:
                     continue
@@ -205,11 +206,8 @@ def tabulate(feature: np.ndarray, share: np.ndarray, leaf: np.ndarray, table: np
                     if players == 3:
                         third = 3 - i - j
                         value *= 0.5 * (z[third] + r[third])
-                    upper, lower = player[i], player[j]
-                    if upper == 0:
-                        slot = lower - 1
-                    else:
-                        slot = 6 + (lower - 3)
+                    # Where this pair of splits stands in SLOTS.
+                    slot = player[j] - 1 if player[i] == 0 else player[j] + 3
                     table[slot, pattern] += value
 
 
@@ -249,12 +247,12 @@ def add_trees(
         float64 (pairs, rows), added to.
     """
     rows = X.shape[1]
-    table = np.empty((10, 128))
+    table = np.empty((len(SLOTS), PATTERNS))
     pattern = np.empty(rows, dtype=np.uint8)
     for tree in range(feature.shape[0]):
         tabulate(feature[tree], share[tree], leaf[tree], table)
         pattern[:] = 0
-        for split in range(7):
+        for split in range(SPLITS):
             column = feature[tree, split]
             if column < 0:
                 continue
@@ -268,7 +266,7 @@ def add_trees(
                 for row in range(rows):
                     if X[column, row] < limit:
                         pattern[row] |= bit
-        for slot in range(10):
+        for slot in range(len(SLOTS)):
             if pair[tree, slot] < 0:
                 continue
             total, added = values[pair[tree, slot]], table[slot]
@@ -281,8 +279,8 @@ def pair_interactions(
 ) -> Iterator[tuple[int, slice, np.ndarray, np.ndarray]]:
     """Yield the interaction values of every class, some rows at a time.
 
-    Trees of more than three levels are left to XGBoost, with a notice: it takes hundreds of times
-    as long.
+    Missing values are exact. Trees of more than three levels are left to XGBoost, with a notice: it
+    takes hundreds of times as long.
 
     Parameters
     ----------
@@ -351,12 +349,12 @@ def _slowly(
     first, second = np.tril_indices(X.shape[1], -1)
     number = pair_number(unit[first], unit[second])
     order = np.argsort(number, kind="stable")
+    first, second = first[order], second[order]
     pair, start = np.unique(number[order], return_index=True)
-    classes = max(
-        1, int(json.loads(booster.save_config())["learner"]["learner_model_param"]["num_class"])
-    )
-    for rows in _blocks(len(X), 4 * classes * (X.shape[1] + 1) ** 2):
-        found = booster.predict(xgboost.DMatrix(X[rows]), pred_interactions=True)
-        found = found.reshape(-1, classes, *found.shape[-2:])[:, :, first[order], second[order]]
-        for margin in range(classes):
-            yield margin, rows, pair, np.add.reduceat(found[:, margin].T.astype(float), start)
+    margins = booster.predict(xgboost.DMatrix(X[:1], nthread=1), output_margin=True).size
+    for rows in _blocks(len(X), 4 * margins * (X.shape[1] + 1) ** 2):
+        found = booster.predict(xgboost.DMatrix(X[rows], nthread=1), pred_interactions=True)
+        found = found.reshape(-1, margins, *found.shape[-2:])
+        for margin in range(margins):
+            of_columns = found[:, margin, first, second].T.astype(np.float64)
+            yield margin, rows, pair, np.add.reduceat(of_columns, start)

@@ -105,7 +105,8 @@ rule shap_syllables:
             labels={"figure": "16 each syllable's trials (SHAP)"},
         ),
         pdfs=expand(
-            "results/{figure}/{{bird}}.pdf", figure=["shap_syllables", "shap_beeswarms"]
+            "results/{figure}/{{bird}}.pdf",
+            figure=["shap_syllables", "shap_beeswarms"],
         ),
     log:
         "logs/shap_syllables/{bird}.log",
@@ -132,6 +133,7 @@ rule shap_time:
         ),
         pdf="results/shap_time/{bird}.pdf",
         table="results/shap_time/{bird}.csv",
+        times="results/shap_time/{bird}_times.csv",
     log:
         "logs/shap_time/{bird}.log",
     benchmark:
@@ -176,3 +178,34 @@ rule explainers:
         code=code("explainers"),
     script:
         "../workflow/scripts/explainers.py"
+
+
+# Simulated birds like this one with planted pairs: are they found? Simulates and explains dozens of birds.
+rule shap_truth:
+    input:
+        simulated_bird,
+    output:
+        figure=report(
+            "results/shap_truth/{bird}.png",
+            caption="../workflow/report/shap_truth.rst",
+            category="{bird}",
+            labels={"figure": "19 are planted pairs found?"},
+        ),
+        pdf="results/shap_truth/{bird}.pdf",
+        table="results/shap_truth/{bird}.csv",
+    log:
+        "logs/shap_truth/{bird}.log",
+    benchmark:
+        "results/benchmarks/shap_truth/{bird}.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=2000,
+    params:
+        settings=lambda wildcards: config["simulated"][wildcards.bird],
+        grid=lookup("recovery", within=config),
+        protocol=protocol("shap_truth", explained=True),
+        windows=lookup("windows", within=config),
+        code=code("shap_truth"),
+    script:
+        "../workflow/scripts/shap_truth.py"

@@ -99,11 +99,12 @@ def of_bird(key):
     return lambda wildcards: or_stop(configuration.setting, config, wildcards.bird, key)
 
 
-def seed_for(rule_name):
-    """A function of wildcards that returns the job's seed."""
+def seed_for(rule_name, of_parent=False):
+    """A function of wildcards that returns the job's seed; surrogates may have their parent's."""
 
     def seed(wildcards):
-        name = named(wildcards.bird)
+        real = names_in_paths(wildcards.bird)["real"]
+        name = named(real if of_parent else wildcards.bird)
         bird = "~".join([name.parent, *map(str, name[2:])])
         bird += f"@{name.selection}" if name.selection else ""
         rest = [value for key, value in sorted(wildcards.items()) if key != "bird"]
@@ -251,6 +252,17 @@ def truth_of_bird(wildcards):
     return f"results/truth/{name}.h5"
 
 
+def simulated_bird(wildcards):
+    """No file, but a sentence where the target is no simulated bird itself."""
+    of_parent("results/shap_truth/{bird}.png")(wildcards)
+    if wildcards.bird not in config["simulated"]:
+        stop(
+            f"{wildcards.bird} is no simulated bird, and only in those can pairs be planted; "
+            f"ask for {config['recovery']['bird']}."
+        )
+    return []
+
+
 def tensors_of(features):
     """An input function for the tensors that features are made from."""
 
@@ -365,7 +377,8 @@ def independent_seeds(wildcards):
 def protocol(rule_name, replicates=config["curves"]["replicates"], explained=False):
     """A function of wildcards that returns the fields of `neuro2voc.curves.Protocol`.
 
-    replicates: number of shifted surrogates. explained: with the feature that SHAP values are of.
+    replicates: number of shifted surrogates. explained: with the feature that SHAP values are of,
+    and the parent's seed, since surrogates in a loop are explained with that.
     """
 
     def fields(wildcards):
@@ -378,7 +391,7 @@ def protocol(rule_name, replicates=config["curves"]["replicates"], explained=Fal
             "feature": feature,
             "inner_folds": config["inner_folds"],
             "resamples": config["bootstrap"],
-            "seed": seed_for(rule_name)(wildcards),
+            "seed": seed_for(rule_name, explained)(wildcards),
             "null_seeds": () if is_surrogate(wildcards.bird) else tuple(seeds),
             "trials": trial_settings(wildcards),
         }
@@ -402,6 +415,14 @@ FIGURES = [
     "results/densities/{bird}.png",
     "results/single_units/{bird}.png",
     "results/importances/{bird}/count.png",
+    "results/shap/{bird}.png",
+    "results/shap_syllables/{bird}.png",
+    "results/shap_beeswarms/{bird}.png",
+    "results/shap_time/{bird}.png",
+    "results/shap_interactions/{bird}.png",
+    "results/hubs/{bird}.png",
+    "results/unit_correlations/{bird}.png",
+    "results/explainers/{bird}.png",
     "results/neuron_number/{bird}.png",
     "results/regions/{bird}.png",
     "results/growing_windows/{bird}.png",
@@ -420,6 +441,7 @@ def all_figures():
         for bird in config["birds"]
         for figure in FIGURES
     ]
+    of_birds.append(f"results/shap_truth/{config['recovery']['bird']}.png")
     if len(config["birds"]) > 1:
         of_birds.append("results/many_birds.png")
     if len(config["across"]["birds"]) > 1:

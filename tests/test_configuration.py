@@ -67,6 +67,8 @@ def config():
         "neurons": {"numbers": [1, 2], "repeats": 2},
         "learning": {"parts": [0.5, 1.0], "repeats": 2},
         "across": {"birds": ["bird1", "bird2"], "labels": {"bird2": {"a": "b"}}},
+        "explained": "onset",
+        "explanations": {"shifted": 19, "independent": 39},
         "bootstrap": 100,
     }
 
@@ -110,7 +112,7 @@ def test_schema_and_module_allow_the_same_names():
     assert converters["enum"] == list(CONVERTERS)
     for source in configuration.SOURCES:
         own = properties[source]["additionalProperties"]["properties"]
-        assert list(own)[-5:] == list(configuration.OWN_SETTINGS)
+        assert list(own)[-len(configuration.OWN_SETTINGS) :] == list(configuration.OWN_SETTINGS)
 
 
 def closed_levels(node, path=()):
@@ -193,6 +195,17 @@ def test_every_level_of_the_schema_is_closed_but_the_simulators():
         ("across.birds", ["bird1", "bird3"], ["across.birds holds 'bird3'", "did you mean"]),
         ("across.labels", {"brd": {}}, ["across.labels holds 'brd'"]),
         ("trap", "bird1", ["trap is 'bird1'", "`tuning: 0`"]),
+        ("explained", "onst", ["explained is 'onst'", "did you mean 'onset'?"]),
+        ("explained", "tfidf", ["explained is 'tfidf', which mixes all units", "count, rate or"]),
+        ("explained", ["onset"], ["explained is a list", "the name of a window"]),
+        ("simulated.bird2.explained", "tfidf", ["simulated.bird2.explained is 'tfidf'"]),
+        ("recordings.mine.explained", "onst", ["recordings.mine.explained is 'onst'", "'onset'?"]),
+        ("public.known.explained", 1, ["public.known.explained is 1", "put it in quotes"]),
+        ("explanations", 19, ["explanations is 19", "{shifted: 19, independent: 39}"]),
+        ("explanations.shift", 3, ["explanations.shift is not a known key", "'shifted'?"]),
+        ("explanations.shifted", 0, ["explanations.shifted is 0"]),
+        ("explanations.independent", 9.0, ["explanations.independent is 9.0"]),
+        ("explanations.independent", "39", ["explanations.independent is '39'", "YAML reads as"]),
     ],
 )
 def test_each_mistake_is_named_with_its_place(config, path, value, fragments):
@@ -215,6 +228,17 @@ def test_a_missing_key_is_named(config):
 def test_a_misspelt_key_is_reported_before_the_key_it_leaves_missing(config):
     config["sede"] = config.pop("seed")
     assert "sede is not a known key; did you mean 'seed'?" in message(config)
+
+
+@pytest.mark.parametrize("feature", ["count", "rate", "onset"])
+def test_what_has_a_value_for_each_unit_can_be_explained(config, feature):
+    config["explained"] = config["simulated"]["bird1"]["explained"] = feature
+    check_config(config, SCHEMA)
+
+
+def test_both_numbers_of_explained_surrogates_are_needed(config):
+    del config["explanations"]["independent"]
+    assert "explanations.independent is missing" in message(config)
 
 
 def test_a_bird_described_twice_is_refused(config):
@@ -291,6 +315,10 @@ def test_a_birds_own_setting_comes_first(config):
     assert setting(config, "mine", "bout_gap") == 1
     assert setting(config, "bird1", "replicates") == 19
     assert setting(config, "known~shifted", "replicates") == 99
+    config["recordings"]["mine"]["explained"] = "count"
+    check_config(config, SCHEMA)
+    assert setting(config, "mine@good~independent3", "explained") == "count"
+    assert setting(config, "bird1", "explained") == "onset"
     # A simulator's setting is not a setting of the analysis, whatever its name.
     config["simulated"]["bird2"]["folds"] = 99
     assert setting(config, "bird2", "folds") == 5

@@ -183,6 +183,12 @@ def draw_population(settings: Settings, labels: int, rng: np.random.Generator) -
     )
     level = only("graded", rng.normal(0, 1, (n, labels)) * scale * 8)
     phase = rng.uniform(0, 1, (n, labels))
+    if settings.alike:
+        alike = np.arange(labels - settings.alike, labels)
+        for response in (burst, level, phase):
+            response[:, alike] = response[:, alike[:1]]
+        for row in sign:
+            row[alike] = rng.permutation(np.arange(settings.alike) % 2 * 2 - 1)
     order = np.argsort(-table["depth"].to_numpy(), kind="stable")
     return Population(
         table=table.iloc[order].reset_index(drop=True),

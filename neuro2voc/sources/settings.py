@@ -39,6 +39,7 @@ class Settings:
     tuning: float = 1.0  # scales everything that depends on song; 0: a bird that knows nothing
     pairs: int = 2  # pairs of units that only say something together
     synergy: float = 1.0  # 0 to 1: how surely a pair's joint state follows the syllable
+    alike: int = 0  # syllable types (the last ones) that no unit tells apart; only pairs may
     drift: float = 0.1  # SD of a unit's log gain between halves of sessions
     mua: float = 0.3  # share of units that are multi-unit activity
 
@@ -60,6 +61,11 @@ class Settings:
                 f"{self.pairs} pairs need {2 * self.pairs} units, but there are {units}; "
                 "lower pairs or raise units."
             )
+        if self.alike == 1 or self.alike > self.syllable_types:
+            raise DataError(
+                f"alike is {self.alike}, but must be 0 or from 2 to syllable_types, which is "
+                f"{self.syllable_types}."
+            )
         if bool(self.audio) != bool(self.annotations):
             raise DataError("audio and annotations must be given together.")
 
@@ -76,6 +82,7 @@ FIXED = (
     "sessions",
     "bouts",
     "units",
+    "alike",
     "mua",
     "audio",
     "annotations",
@@ -96,6 +103,7 @@ LIMITS = {
     "tuning": (0, 10),
     "pairs": (0, 5000),
     "synergy": (0, 1),
+    "alike": (0, 12),
     "drift": (0, 2),
     "mua": (0, 1),
 }

@@ -6,19 +6,21 @@ from neuro2voc.files import save_figure, write_csv
 from neuro2voc.hubs import attribution_null, explain_bird
 from neuro2voc.inclusion import open_bird, read_inclusion
 from neuro2voc.jobs import job
+from neuro2voc.recording import Recording
 from neuro2voc.splits import read_split
 from neuro2voc.trials import read_trials
 
 with job(snakemake.log[0]):
     files, params, output = snakemake.input, snakemake.params, snakemake.output
+    whole, inclusion = Recording.open(files.recording), read_inclusion(files.inclusion)
     bird = open_bird(files.recording, files.inclusion, snakemake.wildcards.bird)
     trials, protocol = read_trials(files.trials), Protocol(**params.protocol)
-    given = (bird, trials, read_split(files.split), params.windows, protocol)
-    explanation = explain_bird(*given)
+    given = (trials, read_split(files.split), params.windows, protocol)
+    explanation = explain_bird(bird, *given)
+    surrogates = (*given, read_split(files.kept), params.independent_seeds, inclusion)
     null = files.null and read_explanation(files.null)[1].beside(*params.surrogate)
-    null = null or attribution_null(*given, read_split(files.kept), params.independent_seeds)
-    known = (trials, read_inclusion(files.inclusion), params.windows, protocol)
-    tables = explanation_tables(bird, explanation, null, *known)
+    null = null or attribution_null(whole, *surrogates)
+    tables = explanation_tables(bird, explanation, null, trials, inclusion, *given[2:])
     write_explanation(explanation, null, tables["table"], output.values, feature=protocol.feature)
     for name, table in tables.items():
         write_csv(table, output[name])

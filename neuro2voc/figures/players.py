@@ -1,0 +1,17 @@
+"""Players of an explanation in words: units, or in a bird of one unit its bins of time."""
+
+import pandas as pd
+
+from neuro2voc.figures.depth import count_of
+
+
+def are_bins(table: pd.DataFrame) -> bool:
+    """Say whether players are bins of time."""
+    return bool(table["start"].notna().any())
+
+
+def number_of(table: pd.DataFrame) -> str:
+    """Return the number of players in words."""
+    if not are_bins(table):
+        return count_of(len(table))
+    return "1 bin of time" if len(table) == 1 else f"{len(table)} bins of time"

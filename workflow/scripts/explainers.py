@@ -1,0 +1,17 @@
+from neuro2voc.curves import Protocol
+from neuro2voc.explainers import explainers, read_unit_table
+from neuro2voc.figures.explainers import draw_explainers
+from neuro2voc.files import save_figure, write_csv
+from neuro2voc.inclusion import open_bird
+from neuro2voc.jobs import job
+from neuro2voc.splits import read_split
+from neuro2voc.trials import read_trials
+
+with job(snakemake.log[0]):
+    files, params = snakemake.input, snakemake.params
+    recording = open_bird(files.recording, files.inclusion, snakemake.wildcards.bird)
+    trials, split = read_trials(files.trials), read_split(files.split)
+    protocol, shap = Protocol(**params.protocol), read_unit_table(files.table)
+    table = explainers(recording, trials, split, params.windows, protocol, shap)
+    save_figure(draw_explainers(table, recording, protocol), snakemake.output.figure)
+    write_csv(table, snakemake.output.table)
