@@ -12,6 +12,7 @@ from neuro2voc.curves import Protocol
 from neuro2voc.hubs import AttributionNull, against_null, interval_of_sums
 from neuro2voc.inclusion import describe_units
 from neuro2voc.recording import Recording
+from neuro2voc.subsets import baseline_scores
 
 NS = 1e9  # in a second
 
@@ -87,7 +88,8 @@ def unit_table(
         violations, duration_correlation (Spearman, of its activity with the syllable's duration);
         and, the same in every row, rho_rate, rho_duration and rho_violations (Spearman, of
         importance with each; rho_duration with the correlation's size), with _null_mean over
-        shifted surrogates, balanced_accuracy, chance, kept (share of the joint pattern that
+        shifted surrogates, duration and previous (balanced accuracies without neurons),
+        balanced_accuracy, chance, kept (share of the joint pattern that
         independent surrogates leave), shifted (their number), joint_null (kind of the surrogates
         that pairs are seen beside) and joint_replicates, n_trials, n_bouts.
     """
@@ -121,6 +123,7 @@ def unit_table(
         rhos = [_rho(each, values) for each in importances]
         table[f"rho_{name}_null_mean"] = np.mean(rhos) if rhos else np.nan
     return table.assign(
+        **baseline_scores(_decoded(explanation, trials), explanation.trials["fold"].to_numpy()),
         balanced_accuracy=explanation.balanced_accuracy,
         chance=1 / len(explanation.labels),
         kept=null.kept,
@@ -142,8 +145,13 @@ def _range(name: str, null: np.ndarray, players: int) -> dict[str, np.ndarray]:
     }
 
 
+def _decoded(explanation: Explanation, trials: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the trial table that were explained."""
+    return trials[trials["trial"].isin(explanation.trials["trial"])].reset_index(drop=True)
+
+
 def _with_duration(explanation: Explanation, trials: pd.DataFrame) -> list[float]:
-    chosen = trials.set_index("trial").loc[explanation.trials["trial"]]
+    chosen = _decoded(explanation, trials)
     duration = (chosen["offset"] - chosen["onset"]).to_numpy()
     activity = [
         explanation.features[:, explanation.unit == player].sum(axis=1)  # NaN: not observed

@@ -52,7 +52,7 @@ def make_tables(units=5, labels="abc", shifted=19, joint=39, marked=MARKED, hubs
     for name, rho, null in (("rate", 0.1, 0.85), ("duration", -0.4, 0.0), ("violations", 0.2, 0.3)):
         table[f"rho_{name}"], table[f"rho_{name}_null_mean"] = rho, null
     table = table.assign(
-        balanced_accuracy=0.7, chance=1 / len(labels), kept=0.142, shifted=shifted,
+        balanced_accuracy=0.7, duration=0.4, previous=0.6, chance=1 / len(labels), kept=0.142, shifted=shifted,
         joint_null="independent", joint_replicates=joint, n_trials=90, n_bouts=9,
     )  # fmt: skip
     cells = pd.DataFrame(
@@ -152,7 +152,8 @@ def test_the_headline_counts_units_cells_hubs_and_pairs():
     assert said(make_tables())[0] == (
         "2 of 5 units speak for a syllable (3 of 15 cells). 2 units are hubs: with others they say "
         "more than one by one (1 pair stands out); 1 of them has a syllable of its own. The "
-        "models' balanced accuracy is 0.70, chance is 0.33."
+        "models' balanced accuracy is 0.70, chance is 0.33; without neurons, the previous syllable "
+        "gives 0.60 and duration 0.40."
     )
 
 

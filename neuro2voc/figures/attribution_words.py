@@ -93,7 +93,12 @@ def headline(tables: Mapping[str, pd.DataFrame], found: dict, recording: Recordi
     elif found["judged"] and found["together"]:
         words.append("What several say together is not judged.")
     accuracy = f"{first['balanced_accuracy']:.2f}, chance is {first['chance']:.2f}"
-    return " ".join([*words, f"The models' balanced accuracy is {accuracy}."])
+    words.append(f"The models' balanced accuracy is {accuracy};")
+    words.append(
+        f"without neurons, the previous syllable gives {first['previous']:.2f} and duration "
+        f"{first['duration']:.2f}."
+    )
+    return " ".join(words)
 
 
 def _alone(found: dict, cells: int) -> str:
