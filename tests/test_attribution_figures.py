@@ -52,8 +52,8 @@ def make_tables(units=5, labels="abc", shifted=19, joint=39, marked=MARKED, hubs
     for name, rho, null in (("rate", 0.1, 0.85), ("duration", -0.4, 0.0), ("violations", 0.2, 0.3)):
         table[f"rho_{name}"], table[f"rho_{name}_null_mean"] = rho, null
     table = table.assign(
-        balanced_accuracy=0.7, duration=0.4, previous=0.6, chance=1 / len(labels), kept=0.142, shifted=shifted,
-        joint_null="independent", joint_replicates=joint, n_trials=90, n_bouts=9,
+        balanced_accuracy=0.7, duration=0.4, previous=0.6, chance=1 / len(labels), kept=0.142,
+        shifted=shifted, joint_null="independent", joint_replicates=joint, n_trials=90, n_bouts=9,
     )  # fmt: skip
     cells = pd.DataFrame(
         [

@@ -69,6 +69,10 @@ def config():
         "across": {"birds": ["bird1", "bird2"], "labels": {"bird2": {"a": "b"}}},
         "explained": "onset",
         "explanations": {"shifted": 19, "independent": 39},
+        "recovery": {
+            **{"bird": "bird1", "synergy": [0.5, 1.0], "bouts": [4, 8], "pairs": 5},
+            **{"repeats": 1, "replicates": 19},
+        },
         "bootstrap": 100,
     }
 
@@ -204,6 +208,12 @@ def test_every_level_of_the_schema_is_closed_but_the_simulators():
         ("explanations", 19, ["explanations is 19", "{shifted: 19, independent: 39}"]),
         ("explanations.shift", 3, ["explanations.shift is not a known key", "'shifted'?"]),
         ("explanations.shifted", 0, ["explanations.shifted is 0"]),
+        ("recovery.bird", "brid1", ["recovery.bird is 'brid1'", "did you mean 'bird1'?"]),
+        ("recovery.bird", "mybird", ["recovery.bird is 'mybird'", "not a simulated bird"]),
+        ("recovery.synergy", [0.5, 1.5], ["recovery.synergy holds 1.5", "share from 0 to 1"]),
+        ("recovery.synergy", [], ["recovery.synergy is an empty list"]),
+        ("recovery.bouts", [4, 4], ["recovery.bouts holds 4 more than once"]),
+        ("recovery.pairs", 0, ["recovery.pairs is 0"]),
         ("explanations.independent", 9.0, ["explanations.independent is 9.0"]),
         ("explanations.independent", "39", ["explanations.independent is '39'", "YAML reads as"]),
     ],

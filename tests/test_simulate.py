@@ -387,6 +387,18 @@ def test_a_song_that_is_missing_or_no_16_bit_sound_ends_in_a_sentence(given_song
         simulate("bird", replace(SMALL, audio=audio, annotations="missing.csv"), 1)
 
 
+@pytest.mark.parametrize("alike", [2, 3, 4])
+def test_alike_syllables_evoke_the_same_in_every_unit_and_differ_in_pairs_only(alike):
+    settings = replace(SMALL, syllable_types=4, units=30, pairs=3, alike=alike)
+    truth = simulate("bird", settings, 5)[1]
+    people = truth.population
+    for response in (people.burst, people.phase, people.level):
+        assert (response[:, -alike:] == response[:, [-1]]).all()
+        assert alike == 4 or (response[:, -alike - 1] != response[:, -1]).any()
+    sign = people.sign[:, -alike:]
+    assert np.isin(sign, [-1, 1]).all() and (np.abs(sign.sum(axis=1)) == alike % 2).all()
+
+
 # Settings
 
 
@@ -406,6 +418,8 @@ def test_a_song_that_is_missing_or_no_16_bit_sound_ends_in_a_sentence(given_song
         ({"loudness_sd": -1.0}, "loudness_sd is -1.0"),
         ({"shortest": 0.3}, "longest is below shortest; exchange them"),
         ({"pairs": 5, "units": 9}, "5 pairs need 10 units, but there are 9"),
+        ({"alike": 1}, "alike is 1, but must be 0 or from 2 to syllable_types, which is 6"),
+        ({"alike": 7}, "alike is 7"),
         ({"audio": "a.wav"}, "audio and annotations must be given together"),
     ],
 )
