@@ -119,8 +119,8 @@ def notes_of(table: pd.DataFrame, protocol: Protocol) -> list[str]:
     if first["joint_null"] == "independent":
         notes.append(
             f"Null: {null_of(table)}, which keep every unit's tuning. They leave "
-            f"{100 * first['kept']:.0f} % of joint patterns in place, so they err on the careful "
-            "side."
+            f"{100 * first['kept']:.0f} % of joint patterns in place, which hides weak pairs; what "
+            "units share by drifting together or by the syllable before counts as joint."
         )
     else:
         notes.append(f"Null: {null_of(table)}, since this control has no tuning left.")
