@@ -1,8 +1,9 @@
 """Which units speak for which syllable: SHAP values and interactions of boosted trees.
 
 One multi-class model per fold is fitted to the other folds and explained on its own trials, which
-it has not seen. Values are margins: what a unit adds to the logarithm of a syllable's odds, before
-the softmax. Trials are weighed so that all syllables count alike.
+it has not seen. Values are of margins: what the softmax turns into probabilities, so that a margin
+is the logarithm of a syllable's probability but for a term that all syllables share. Trials are
+weighed so that all syllables count alike.
 """
 
 import logging
@@ -51,8 +52,8 @@ class Explanation:
         Mean |interaction| and mean interaction of every two players, symmetric, for each syllable's
         margin; 0 on the diagonal.
     evidence : ndarray (units, units)
-        What the joint pattern of two players adds to the margin of the syllable that was sung, less
-        what it adds to the mean of all margins: their interaction for and against the truth.
+        Each player's half of what their joint pattern adds to the margin of the syllable that was
+        sung, less what it adds to the mean of all margins: their interaction for the truth.
         Trials of a syllable that the fold's training trials lack add 0.
     hub_of_bout, evidence_of_bout : ndarray (bouts, units)
         What the rows of the mean over syllables of `absolute`, and of `evidence`, sum to in each

@@ -57,7 +57,7 @@ def write_explanation(
         for kind in ("shifted", "independent"):
             for name in NULL:
                 file[f"null/{kind}/{name}"] = getattr(getattr(null, kind), name)
-        file["null"].attrs.update(joint=null.joint, kept=null.kept)
+        file["null"].attrs["kept"] = null.kept
 
 
 def read_explanation(path: str | Path) -> tuple[Explanation, AttributionNull]:
@@ -101,6 +101,4 @@ def _null(group: h5py.Group) -> AttributionNull:
     shifted, independent = (
         Surrogates(*(group[kind][name][()] for name in NULL)) for kind in ("shifted", "independent")
     )
-    return AttributionNull(
-        shifted, independent, float(group.attrs["kept"]), str(group.attrs["joint"])
-    )
+    return AttributionNull(shifted, independent, float(group.attrs["kept"]))

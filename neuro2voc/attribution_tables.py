@@ -90,8 +90,8 @@ def unit_table(
         importance with each; rho_duration with the correlation's size), with _null_mean over
         shifted surrogates, duration and previous (balanced accuracies without neurons),
         balanced_accuracy, chance, kept (share of the joint pattern that
-        independent surrogates leave), shifted (their number), joint_null (kind of the surrogates
-        that pairs are seen beside) and joint_replicates, n_trials, n_bouts.
+        independent copies leave), shifted and joint_replicates (numbers of surrogates and of
+        copies), n_trials, n_bouts.
     """
     weight = explanation.trials.groupby("bout")["weight"].sum().to_numpy()
     importance = explanation.importance
@@ -99,11 +99,11 @@ def unit_table(
     table = players.assign(importance=importance, **_range("importance", importances, len(players)))
     table["importance_t"], table["importance_p"] = against_null(importance, importances)
     for name, observed, nulls, of_bout in (
-        ("hub", explanation.hub, null.pairs.absolute.sum(axis=2), explanation.hub_of_bout),
+        ("hub", explanation.hub, null.independent.absolute.sum(axis=2), explanation.hub_of_bout),
         (
             "evidence",
             explanation.joint_evidence,
-            null.pairs.evidence.sum(axis=2),
+            null.independent.evidence.sum(axis=2),
             explanation.evidence_of_bout,
         ),
     ):
@@ -128,8 +128,7 @@ def unit_table(
         chance=1 / len(explanation.labels),
         kept=null.kept,
         shifted=len(null.shifted.replicate),
-        joint_null=null.joint,
-        joint_replicates=len(null.pairs.replicate),
+        joint_replicates=len(null.independent.replicate),
         n_trials=len(explanation.trials),
         n_bouts=len(weight),
     )
@@ -240,7 +239,7 @@ def pair_table(
     )
     nulls = [
         each[:, first, second] if len(each) else np.zeros((0, len(first)))
-        for each in (null.pairs.absolute, null.pairs.evidence)
+        for each in (null.independent.absolute, null.independent.evidence)
     ]
     for name, observed, each in zip(
         ("absolute", "evidence"), (absolute, evidence), nulls, strict=True

@@ -12,6 +12,7 @@ from neuro2voc.configuration import (
     SOURCES,
     WHOLE_SYLLABLE_FEATURES,
     bird_names,
+    is_overlapping,
 )
 from neuro2voc.errors import DataError
 from neuro2voc.errors import nearest as nearest_name
@@ -406,13 +407,19 @@ def _check_features(config: Mapping) -> None:
                 f"{_at(path)} is 'tfidf', which mixes all units, so that no value is one unit's.",
                 "count, rate or the name of a window",
             )
+        if feature in config["windows"] and is_overlapping(config["windows"][feature]):
+            raise _wrong(
+                f"{_at(path)} is {_shown(feature)}, whose bins overlap, so that spikes would count "
+                "twice.",
+                "count, rate or the name of a window without `step`",
+            )
         named.append((path, "is", feature))
     for path, verb, feature in named:
         if feature not in allowed:
             raise _wrong(
                 f"{_at(path)} {verb} {_shown(feature)}, which is neither count, rate, tfidf nor "
                 f"a window{nearest(feature, allowed) or '.'}",
-                f"some of {_listed(allowed)}",
+                f"{'some' if verb == 'holds' else 'one'} of {_listed(allowed)}",
             )
 
 
@@ -438,6 +445,14 @@ def _check_recovery(config: Mapping) -> None:
             f"{_at(('recovery', 'bird'))} is {_shown(bird)}, which is not a simulated bird"
             f"{nearest(bird, known) or '.'}",
             f"one of {_listed(list(known))}",
+        )
+    # What a bird does not state is the simulator's to know; it checks again.
+    pairs, units = config["recovery"]["pairs"], known[bird].get("units")
+    if isinstance(units, int) and 2 * pairs > units:
+        raise _wrong(
+            f"{_at(('recovery', 'pairs'))} is {pairs}, which takes {2 * pairs} units; {bird} has "
+            f"{units}.",
+            f"at most {units // 2}",
         )
 
 

@@ -1,13 +1,13 @@
 """Which units, and which pairs, say more together than each alone: hubs against their null.
 
 Trees that add up two units' tuning still interact a little wherever both are tuned, so shuffled
-labels are no null for interactions: additive tuning would then look like a hub. `~independent`
-birds keep every unit's tuning and destroy joint patterns.
+labels are no null for interactions: additive tuning would then look like a hub. Independent copies
+of a bird keep every unit's tuning and destroy joint patterns.
 """
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -16,12 +16,14 @@ from neuro2voc.attribution import Explanation, explain
 from neuro2voc.curves import Protocol, shifted_birds
 from neuro2voc.decoding import outer_folds
 from neuro2voc.inclusion import with_included
-from neuro2voc.recording import Binned, Recording
+from neuro2voc.recording import Recording
+from neuro2voc.splits import NONE
 from neuro2voc.subsets import unit_features
-from neuro2voc.surrogates import share_kept, surrogate
 from neuro2voc.trials import used_trials
 
 log = logging.getLogger(__name__)
+
+LEAST_GROUP = 5  # trials, below which those after different syllables are permuted together
 
 
 @dataclass(frozen=True)
@@ -56,47 +58,27 @@ class AttributionNull:
     Attributes
     ----------
     shifted : Surrogates
-        They know nothing of the song: the null for what units say of syllables.
+        Shifted birds, which know nothing of the song: the null for what units say of syllables.
     independent : Surrogates
-        They know all but joint patterns: the null for pairs and hubs.
+        Independent copies, which know all but joint patterns: the null for pairs and hubs.
     kept : float
-        Share of the joint pattern that the independent surrogates leave in place; NaN without them.
-    joint : {'independent', 'shifted'}
-        Which of them are the null for pairs.
+        Share of the joint pattern that independent copies leave in place.
     """
 
     shifted: Surrogates
     independent: Surrogates
     kept: float
-    joint: str = "independent"
-
-    @property
-    def pairs(self) -> Surrogates:
-        """The null for pairs and hubs."""
-        return getattr(self, self.joint)
-
-    def beside(self, kind: str, replicate: int) -> "AttributionNull":
-        """Return the null of a surrogate bird, of those of its parent.
-
-        It is itself left out. One that has no tuning left is seen beside others that have none.
-        """
-        found = self
-        if kind in ("shifted", "independent"):
-            found = replace(self, **{kind: getattr(self, kind).without(replicate)})
-        return replace(found, joint="independent" if kind == "independent" else "shifted")
 
 
-def attribution_null(
+def shifted_null(
     recording: Recording,
     trials: pd.DataFrame,
     split: pd.DataFrame,
     windows: Mapping,
     protocol: Protocol,
-    kept: pd.DataFrame,
-    independent_seeds: tuple[int, ...],
     inclusion: pd.DataFrame | None = None,
-) -> AttributionNull:
-    """Explain surrogate birds as the bird itself was explained.
+) -> Surrogates:
+    """Explain shifted surrogates as the bird itself was explained.
 
     Parameters
     ----------
@@ -106,33 +88,99 @@ def attribution_null(
     windows : mapping
         The configuration's.
     protocol : Protocol
-        Its null seeds are those of the shifted surrogates.
-    kept : DataFrame
-        The split within whose folds independent surrogates permute.
-    independent_seeds : tuple of int
-        One independent surrogate each. None is made of a single unit, or of activity that is not
-        spikes.
+        Its null seeds are those of the surrogates.
     inclusion : DataFrame, optional
         Which units count (see `neuro2voc.inclusion.inclusion_table`); None: all.
     """
-
-    def explained(bird: Recording) -> Explanation:
+    explained = []
+    for bird, _ in shifted_birds(recording, trials, protocol):
         chosen = bird if inclusion is None else with_included(bird, inclusion)
-        return explain_bird(chosen, trials, split, windows, protocol)
+        explained.append(explain_bird(chosen, trials, split, windows, protocol))
+    return _surrogates(explained)
 
-    units = len(recording.units) if inclusion is None else inclusion["included"].sum()
-    if units == 1 or isinstance(recording.units, Binned):
-        why = "there is one unit only" if units == 1 else "its activity is not spikes"
-        log.info("%s: no null for interactions, since %s", recording.name, why)
-        independent_seeds = ()
-    shifted = [explained(bird) for bird, _ in shifted_birds(recording, trials, protocol)]
-    independent = []
-    for number, seed in enumerate(independent_seeds, start=1):
-        bird = surrogate(recording, "independent", seed, trials, kept)
-        independent.append(explained(bird))
-        log.info("independent surrogate %d of %d", number, len(independent_seeds))
-    share = share_kept(trials, kept) if independent else float("nan")
-    return AttributionNull(_surrogates(shifted), _surrogates(independent), share)
+
+def independent_null(
+    bird: Recording,
+    trials: pd.DataFrame,
+    split: pd.DataFrame,
+    windows: Mapping,
+    protocol: Protocol,
+    seeds: tuple[int, ...],
+) -> tuple[Surrogates, float]:
+    """Explain independent copies of a bird as the bird itself was explained.
+
+    A copy permutes what the models see, player by player, so that each keeps its tuning exactly,
+    whatever the window: the surrogate birds ``~independent`` permute spikes from one onset to the
+    next, of which a window that begins before an onset holds parts of two.
+
+    Parameters
+    ----------
+    bird : Recording
+        Any, surrogates and birds of one unit included.
+    trials, split : DataFrame
+    windows : mapping
+        The configuration's.
+    protocol : Protocol
+    seeds : tuple of int
+        One copy each.
+
+    Returns
+    -------
+    copies : Surrogates
+    kept : float
+        Share of the joint pattern that stays: in a group of n trials two players stay together in
+        one n-th of them.
+    """
+    used = used_trials(trials)
+    fold = outer_folds(used, split)
+    X = unit_features(bird, used, protocol.feature, windows)
+    group = exchangeable(used, fold)
+    copies = []
+    for number, seed in enumerate(seeds, start=1):
+        made = independent_copy(X, group, np.random.default_rng(seed))
+        copies.append(explain(made, used, fold, protocol.seed))
+        log.info("independent copy %d of %d", number, len(seeds))
+    size = np.bincount(group)[group]
+    return _surrogates(copies), float((1 / size[fold != NONE]).mean())
+
+
+def exchangeable(used: pd.DataFrame, fold: np.ndarray) -> np.ndarray:
+    """Group (trials,) trials that could change places if units were independent of one another.
+
+    They have the syllable, session and fold in common, and the syllable before, of which a window
+    around the onset holds the end. Where fewer than five have it, they share a group.
+    """
+    same = ["label", "session", "fold"]
+    kind = used[["label", "session", "previous"]].assign(fold=fold)
+    size = kind.groupby([*same, "previous"])["previous"].transform("size")
+    kind["previous"] = kind["previous"].mask(size < LEAST_GROUP, "\0")  # nobody's label
+    return kind.groupby([*same, "previous"]).ngroup().to_numpy()
+
+
+def independent_copy(X: np.ndarray, group: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Permute each player's trials within groups.
+
+    Parameters
+    ----------
+    X : ndarray (trials, units, columns per unit)
+        A trial in which a player was not observed (NaN) stays as it is.
+    group : ndarray (trials,)
+    rng : Generator
+
+    Returns
+    -------
+    ndarray
+        Like `X`. In a bird of one unit its columns, which are the players, are permuted apart.
+    """
+    players = X if X.shape[1] > 1 else X.swapaxes(1, 2)
+    copy = np.empty_like(players)
+    for player in range(players.shape[1]):
+        observed = ~np.isnan(players[:, player]).any(axis=1)
+        key = np.where(observed, group, -1 - np.arange(len(group)))
+        target = np.empty(len(key), dtype=int)
+        target[np.lexsort((rng.random(len(key)), key))] = np.argsort(key, kind="stable")
+        copy[:, player] = players[target, player]
+    return copy if X.shape[1] > 1 else copy.swapaxes(1, 2)
 
 
 def _surrogates(explained: list[Explanation]) -> Surrogates:
@@ -160,12 +208,12 @@ def against_null(observed: np.ndarray, null: np.ndarray) -> tuple[np.ndarray, np
     """Test many scores at once against surrogates.
 
     Each score of the bird, and of each surrogate, is made comparable by the mean and standard
-    deviation of all others, t = (x - mean) / (sd + s0), where s0, the median of all standard
-    deviations, keeps scores that hardly vary from standing out (Tusher et al. 2001, PNAS 98:5116).
-    The greatest t of each surrogate is then the null for every score (Westfall & Young 1993,
-    Resampling-Based Multiple Testing): p is the probability, without any effect, that one or more
-    of all scores come out as far. Bird and surrogates are treated alike, so that they can be
-    exchanged where there is no effect.
+    deviation of all others, t = (x - mean) / (sd + s0). The same s0 for all, the median of the
+    scores' standard deviations over bird and surrogates, keeps scores that hardly vary from
+    standing out (Tusher et al. 2001, PNAS 98:5116). The greatest t of each surrogate is then the
+    null for every score (Westfall & Young 1993, Resampling-Based Multiple Testing): p is the
+    probability, without any effect, that one or more of all scores come out as far. Bird and
+    surrogates are treated alike, so that they can be exchanged where there is no effect.
 
     Parameters
     ----------
@@ -188,9 +236,10 @@ def against_null(observed: np.ndarray, null: np.ndarray) -> tuple[np.ndarray, np
     left = np.maximum(total - away**2 * len(every) / others, 0)
     deviation = np.sqrt(left / others)
     # What rounding leaves of a spread that is none.
-    deviation[deviation <= 1e-7 * np.sqrt(total / len(every))] = 0
-    least = [np.median(row[row > 0]) if row.any() else 1.0 for row in deviation]
-    t = away * len(every) / others / (deviation + np.array(least)[:, None])
+    spread = np.sqrt(total / len(every))
+    deviation[deviation <= 1e-7 * spread] = 0
+    least = np.median(spread[spread > 0]) if spread.any() else 1.0
+    t = away * len(every) / others / (deviation + least)
     # Rounded, so that what is equal but for the order of sums counts as equal.
     t = np.round(t, 9)
     greatest = t[1:].max(axis=1)

@@ -6,7 +6,7 @@ already. The oracle, with the pairs and without them, says how much there was to
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -17,13 +17,12 @@ from neuro2voc.binning import make_tensor, make_window
 from neuro2voc.configuration import derive_seed, window_of
 from neuro2voc.curves import Protocol
 from neuro2voc.evaluation import balanced_accuracy, confusion
-from neuro2voc.hubs import against_null, explain_bird
+from neuro2voc.hubs import Surrogates, against_null, explain_bird, independent_null
 from neuro2voc.recording import Recording
 from neuro2voc.sources.oracle import oracle_posterior
 from neuro2voc.sources.settings import Settings
 from neuro2voc.sources.simulate import Truth, simulate
 from neuro2voc.splits import make_split
-from neuro2voc.surrogates import surrogate
 from neuro2voc.trials import make_trials, used_trials
 
 log = logging.getLogger(__name__)
@@ -71,7 +70,7 @@ def recovery(
         The bird to be like.
     grid : mapping
         synergy (list of 0 to 1), bouts (list, per session), pairs (number planted in each bird),
-        repeats (birds per cell) and replicates (independent surrogates of each).
+        repeats (birds per cell) and replicates (independent copies of each).
     windows : mapping
         The configuration's.
     protocol : Protocol
@@ -117,13 +116,8 @@ def look_for_pairs(
     split = make_split(protocol.split, trials, recording.sessions, folds, GUARD, seed)
     protocol = replace(protocol, seed=seed)
     explanation = explain_bird(recording, trials, split, windows, protocol)
-    null = [
-        explain_bird(
-            surrogate(recording, "independent", derive_seed(seed, number), trials, split),
-            *(trials, split, windows, protocol),
-        )
-        for number in range(replicates)
-    ]
+    seeds = tuple(derive_seed(seed, number) for number in range(replicates))
+    null, _ = independent_null(recording, trials, split, windows, protocol, seeds)
     used = used_trials(trials)
     oracle = oracle_gain(recording, truth, used, protocol.feature, windows)
     return {
@@ -135,28 +129,26 @@ def look_for_pairs(
     }
 
 
-def compare(
-    explanation: Explanation, null: Sequence[Explanation], pair: np.ndarray
-) -> dict[str, int]:
-    """Count the pairs and units that stand out from independent birds, and the planted among them.
+def compare(explanation: Explanation, null: Surrogates, pair: np.ndarray) -> dict[str, int]:
+    """Count the pairs and units that stand out from independent copies, and the planted among them.
 
     Parameters
     ----------
     explanation, null
-        Of the bird and of its independent surrogates.
+        Of the bird and of its independent copies.
     pair : ndarray (units,)
         Number of each unit's pair, -1 for none.
     """
     first, second = np.tril_indices(len(pair), -1)
     there = (pair[first] == pair[second]) & (pair[first] >= 0)
     scores = (
-        ("", there, lambda each: each.evidence[first, second]),
-        ("units_", pair >= 0, lambda each: each.joint_evidence),
-        ("hubs_", pair >= 0, lambda each: each.hub),
+        ("", there, explanation.evidence[first, second], null.evidence[:, first, second]),
+        ("units_", pair >= 0, explanation.joint_evidence, null.evidence.sum(axis=2)),
+        ("hubs_", pair >= 0, explanation.hub, null.absolute.sum(axis=2)),
     )
     counts = {}
-    for name, right, score in scores:
-        p = against_null(score(explanation), np.array([score(each) for each in null]))[1]
+    for name, right, score, copies in scores:
+        p = against_null(score, copies)[1]
         counts[f"{name}planted"] = int(right.sum())
         counts[f"{name}found"] = int((p <= LEVEL).sum())
         counts[f"{name}right"] = int((right & (p <= LEVEL)).sum())

@@ -176,7 +176,9 @@ def mean_contributions(
         for rows in np.split(test, range(ROWS, len(test), ROWS)):
             values = contributions(model, X[rows])[:, :, :-1]
             own = truth[rows, None] == classes
-            for_truth = np.einsum("nk,nkc->nc", own[:, place] - 1 / len(labels), values)
+            # The model's own margins; a syllable that it does not know gets nothing.
+            sign = (own[:, place] - 1 / len(place)) * own[:, place].any(axis=1, keepdims=True)
+            for_truth = np.einsum("nk,nkc->nc", sign, values)
             evidence += (own / number).T @ for_truth
             weight = 1 / (number[truth[rows]] * len(labels))
             importance[place] += np.tensordot(weight, np.abs(values), axes=1)

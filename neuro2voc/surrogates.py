@@ -245,19 +245,6 @@ def _groups(trials: pd.DataFrame, split: pd.DataFrame) -> np.ndarray:
     return kind.groupby([*same, kind["next"].mask(size < LEAST_GROUP, "")]).ngroup().to_numpy()
 
 
-def share_kept(trials: pd.DataFrame, split: pd.DataFrame) -> float:
-    """Return the share of the joint pattern that an independent surrogate leaves in place.
-
-    In a group of n trials two units stay together in one n-th of them, so it is the number of
-    groups over that of trials, among those that are decoded.
-    """
-    trials = sung(trials)
-    group = _groups(trials, split)
-    used = (trials["used"] == 1).to_numpy()
-    size = np.bincount(group)[group]
-    return float((1 / size[used]).mean())
-
-
 def _segments(trials: pd.DataFrame) -> np.ndarray:
     """Begin of the gap, onset and offset (trials, 3) of each trial in s.
 

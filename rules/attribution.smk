@@ -1,12 +1,11 @@
 # Which units, and which pairs of them, speak for which syllable: SHAP values of boosted trees.
 
 
-# The bird and some sixty surrogates, each explained by models of its own. A surrogate bird is seen
-# beside those of the bird it was made of.
+# The bird, shifted surrogates and independent copies of it, each explained by models of its own. A
+# surrogate bird is seen beside the other shifted surrogates of the bird it was made of.
 rule shap_values:
     input:
         unpack(curve_inputs),
-        kept=folds_kept,
         null=explained_null,
     output:
         figure=report(
@@ -29,9 +28,11 @@ rule shap_values:
     resources:
         mem_mb=4000,
     params:
-        protocol=protocol("shap_values", config["explanations"]["shifted"], True),
+        protocol=protocol(
+            "shap_values", config["explanations"]["shifted"], explained=True
+        ),
         independent_seeds=independent_seeds,
-        surrogate=lambda wildcards: named(wildcards.bird)[2:],
+        itself=own_shift,
         windows=lookup("windows", within=config),
         code=code("shap_values"),
     script:
@@ -173,7 +174,9 @@ rule explainers:
     resources:
         mem_mb=4000,
     params:
-        protocol=protocol("shap_values", config["explanations"]["shifted"], True),
+        protocol=protocol(
+            "shap_values", config["explanations"]["shifted"], explained=True
+        ),
         windows=lookup("windows", within=config),
         code=code("explainers"),
     script:

@@ -156,16 +156,13 @@ def own_recording(wildcards):
 
 
 def folds_for_surrogate(wildcards):
-    """The folds that a surrogate is made with, which only 'independent' needs."""
-    kind = named(wildcards.bird).surrogate or config["null_band"]["surrogate"]
-    return folds_kept(wildcards) if kind == "independent" else []
-
-
-def folds_kept(wildcards):
-    """The folds that independent surrogates keep trials within: blocked ones where there are any."""
+    """The folds that 'independent' keeps trials within, blocked ones where the bird has them."""
+    name = named(wildcards.bird)
+    if (name.surrogate or config["null_band"]["surrogate"]) != "independent":
+        return []
     splits = of_bird("splits")(wildcards)
     split = "blocked" if "blocked" in splits else splits[0]
-    return f"results/splits/{named(wildcards.bird).parent}/{split}.csv"
+    return f"results/splits/{name.parent}/{split}.csv"
 
 
 def seeds_of(bird, kind, replicates):
@@ -366,6 +363,12 @@ def explained_null(wildcards):
     if not is_surrogate(wildcards.bird):
         return []
     return f"results/shap/{names_in_paths(wildcards.bird)['real']}.h5"
+
+
+def own_shift(wildcards):
+    """The number of a shifted surrogate, which is not to be seen beside itself; 0 for others."""
+    name = named(wildcards.bird)
+    return name.replicate if name.surrogate == "shifted" else 0
 
 
 def independent_seeds(wildcards):

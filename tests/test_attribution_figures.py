@@ -16,7 +16,7 @@ from neuro2voc.curves import Protocol
 from neuro2voc.figures.attribution import BLUES, GREYS, REDS, draw_attribution
 from neuro2voc.figures.attribution_words import findings, headline, notes
 from neuro2voc.files import save_figure
-from neuro2voc.hubs import attribution_null, explain_bird
+from neuro2voc.hubs import AttributionNull, explain_bird, independent_null, shifted_null
 from neuro2voc.inclusion import inclusion_table
 from neuro2voc.splits import make_split
 from neuro2voc.trials import make_trials
@@ -53,7 +53,7 @@ def make_tables(units=5, labels="abc", shifted=19, joint=39, marked=MARKED, hubs
         table[f"rho_{name}"], table[f"rho_{name}_null_mean"] = rho, null
     table = table.assign(
         balanced_accuracy=0.7, duration=0.4, previous=0.6, chance=1 / len(labels), kept=0.142,
-        shifted=shifted, joint_null="independent", joint_replicates=joint, n_trials=90, n_bouts=9,
+        shifted=shifted, joint_replicates=joint, n_trials=90, n_bouts=9,
     )  # fmt: skip
     cells = pd.DataFrame(
         [
@@ -191,7 +191,9 @@ def test_the_notes_tell_what_the_numbers_rest_on():
     for expected in (
         "premotor, split 'blocked': 90 held-out trials in 9 bouts",
         "corrected for all units, cells or pairs",
-        "Independent surrogates keep each unit's tuning, and 14 % of joint patterns",
+        "A SHAP value is what a unit adds to a syllable's margin (the logarithm of its probability",
+        "Independent copies: each unit's trials permuted within syllable, session, fold and",
+        "they keep 14 % of joint patterns in place, which hides weak pairs",
         "mean rate 0.10 (0.85), duration correlation −0.40 (0.00), refractory violations 0.20 (",
         "hence a null for each unit",
         "Pairs of units, the most evident first: u1 with u3.",
@@ -207,22 +209,21 @@ def test_a_whole_syllable_carries_its_duration(feature):
 
 
 @pytest.mark.parametrize(
-    ("kind", "null", "lost", "beside"),
-    [
-        ("independent", "independent", "joint patterns", "Independent surrogates keep"),
-        ("poisson", "shifted", "tuning", "Joint evidence is seen beside shifted surrogates"),
-    ],
+    ("kind", "lost"), [("independent", "joint patterns"), ("poisson", "tuning")]
 )
-def test_a_control_says_so_and_whose_surrogates_judge_it(kind, null, lost, beside):
+def test_a_control_says_so_and_whose_surrogates_judge_it(kind, lost):
     tables = nothing_found()
-    tables["table"]["joint_null"] = null
     recording = surrogate(kind)
-    first, found = said(tables, recording)
-    assert first.startswith(f"A control without {lost}, beside surrogates of bird. None of 5 units")
-    assert beside in found
+    first, _ = said(tables, recording)
+    assert first.startswith(f"A control without {lost}, beside shifted surrogates of bird. None of")
     shown = words(drawn(tables, recording))
     assert f"surrogate: {kind}" in shown
-    assert f"19 shifted surrogates, for joint evidence 39 {null} ones of bird" in shown
+    assert "19 shifted surrogates of bird, for joint evidence 39 independent copies" in shown
+
+
+def test_a_control_of_one_unit_may_still_have_joint_patterns_of_its_bins():
+    first, _ = said(in_bins(make_tables()), surrogate("independent"))
+    assert first.startswith("A control whose only unit had its trials permuted within syllable. 2")
 
 
 def test_without_a_null_nothing_is_judged():
@@ -245,16 +246,13 @@ def test_too_few_surrogates_judge_nothing():
     assert "None of 5 units speaks" in first and "together is not judged" in first
 
 
-def test_bins_of_one_unit_are_times_and_their_joint_evidence_is_not_judged():
-    tables = in_bins(make_tables(hubs=(), pair=None, joint=0))
-    for name in ("mean", "low", "high"):
-        tables["table"][f"evidence_null_{name}"] = np.nan
-    tables["table"]["evidence_p"] = tables["pairs"]["evidence_p"] = np.nan
+def test_bins_of_one_unit_are_times_and_are_judged_jointly_too():
+    tables = in_bins(make_tables())
     first, found = said(tables)
     assert first.startswith(
-        "2 of 5 bins of time speak for a syllable (3 of 15 cells). What several"
+        "2 of 5 bins of time speak for a syllable (3 of 15 cells). 2 bins are hubs: with others"
     )
-    assert "a single unit has no other to be independent of" in found
+    assert "Independent copies: each bin's trials permuted" in found and "no null" not in found
     figure = drawn(tables)
     left = panels(figure)["over all syllables"]
     assert left.get_ylabel() == "bins of time (ms)"
@@ -363,12 +361,12 @@ def test_the_tables_of_a_bird_are_drawn():
         PROTOCOL, null_seeds=(1, 2), trials={"bout_gap": 0.5, "labels": ["a", "b"], "folds": 3}
     )
     given = recording, trials, split, windows, protocol
-    null = attribution_null(*given, split, (3,))
+    null = AttributionNull(shifted_null(*given), *independent_null(*given, (3,)))
     known = trials, inclusion_table(recording, {}), windows, protocol
     tables = explanation_tables(recording, explain_bird(*given), null, *known)
     shown = words(drawn(tables, recording, protocol))
     assert "None of 3 units is judged" in shown
-    assert "2 shifted surrogates, for joint evidence 1 independent ones" in shown
+    assert "2 shifted surrogates, for joint evidence 1 independent copy" in shown
 
 
 def test_the_same_tables_give_the_same_bytes(tmp_path):

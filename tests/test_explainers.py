@@ -16,7 +16,7 @@ from neuro2voc.errors import DataError
 from neuro2voc.evaluation import balanced_accuracy, confusion
 from neuro2voc.explainers import chance_of_refits, explainers, of_players, permute, shares
 from neuro2voc.figures.explainers import draw_explainers
-from neuro2voc.hubs import attribution_null
+from neuro2voc.hubs import AttributionNull, independent_null, shifted_null
 from neuro2voc.inclusion import inclusion_table
 from neuro2voc.recording import Recording, Units
 from neuro2voc.splits import make_split
@@ -70,7 +70,7 @@ def shap_of(recording, trials, split, protocol, **changes):
     used = used_trials(trials)
     X = unit_features(recording, used, protocol.feature, WINDOWS)
     explanation = explain(X, used, outer_folds(used, split), protocol.seed)
-    null = attribution_null(*given, split, ())
+    null = AttributionNull(shifted_null(*given), *independent_null(*given, ()))
     players = describe_players(recording, protocol.feature, WINDOWS)
     known = (players, trials, inclusion_table(recording, {}), protocol)
     return unit_table(explanation, null, *known).assign(**changes)
@@ -206,6 +206,7 @@ def test_who_is_not_seen_by_all_is_named(judged):
     shown = words(figure).replace("\n", " ")
     assert "1 of 4 units stands out by all three explainers" in shown
     assert "u2: others stand in" in shown
+    assert f"The models' balanced accuracy is {judged['balanced_accuracy'][0]:.2f}" in shown
     for ax, name in zip(figure.axes, module.MEASURES, strict=True):
         np.testing.assert_allclose(sorted(points(ax)[:, 0]), sorted(judged[name]))
 
@@ -231,4 +232,5 @@ def test_bins_are_named_by_their_times():
     bird = make_bird(tuned=("a",), untuned=0, depth=False)
     figure = draw_explainers(explained(bird, PROTOCOL), bird[0], PROTOCOL)
     check_legible(figure)
-    assert "−40 to 0" in words(figure) and "2 bins of time" in words(figure)
+    shown = words(figure).replace("\n", " ")
+    assert "−40 to 0" in shown and "2 bins of time" in shown and "without the bin" in shown

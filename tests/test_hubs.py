@@ -1,6 +1,5 @@
 """Players and pairs beside surrogates: maxima, intervals, tables, and a planted pair."""
 
-import logging
 from dataclasses import replace
 
 import numpy as np
@@ -11,18 +10,21 @@ from scipy.stats import binom, rankdata
 from neuro2voc import attribution
 from neuro2voc.attribution_tables import describe_players, explanation_tables
 from neuro2voc.curves import Protocol
+from neuro2voc.decoding import outer_folds
 from neuro2voc.hubs import (
     AttributionNull,
     Surrogates,
     against_null,
-    attribution_null,
+    exchangeable,
     explain_bird,
+    independent_null,
     interval_of_sums,
+    shifted_null,
 )
-from neuro2voc.inclusion import inclusion_table
+from neuro2voc.inclusion import inclusion_table, with_included
 from neuro2voc.recording import Binned, Recording, Units
 from neuro2voc.splits import make_split
-from neuro2voc.surrogates import share_kept, surrogate
+from neuro2voc.surrogates import surrogate
 from neuro2voc.trials import make_trials, used_trials
 
 WINDOWS = {
@@ -92,8 +94,13 @@ def judged(bird, few_rounds):
     """A bird's explanation, its null and its three tables."""
     recording, trials, split = bird
     found = explain_bird(recording, trials, split, WINDOWS, PROTOCOL)
-    null = attribution_null(recording, trials, split, WINDOWS, PROTOCOL, split, INDEPENDENT)
+    null = null_of(recording, trials, split, PROTOCOL)
     return found, null, tables_of(recording, trials, found, null)
+
+
+def null_of(recording, trials, split, protocol, seeds=INDEPENDENT):
+    given = (recording, trials, split, WINDOWS, protocol)
+    return AttributionNull(shifted_null(*given), *independent_null(*given, seeds))
 
 
 def tables_of(recording, trials, found, null, protocol=PROTOCOL):
@@ -107,11 +114,12 @@ def tables_of(recording, trials, found, null, protocol=PROTOCOL):
 def by_hand(observed, null):
     """The same in loops, for scores that all vary: each row beside all other rows."""
     every = np.vstack([observed, null])
+    least = np.median([np.sqrt(np.mean((x - x.mean()) ** 2)) for x in every.T])
     t = []
     for row, scores in enumerate(every):
         others = np.delete(every, row, axis=0)
         spread = np.sqrt(np.mean((others - others.mean(axis=0)) ** 2, axis=0))
-        t.append((scores - others.mean(axis=0)) / (spread + np.median(spread)))
+        t.append((scores - others.mean(axis=0)) / (spread + least))
     p = [(1 + sum(max(row) >= score for row in t[1:])) / (1 + len(null)) for score in t[0]]
     return t[0], p
 
@@ -160,15 +168,16 @@ def test_p_values_of_birds_without_effect_are_uniform(spread, shared):
         assert spread == "sparse" or below >= binom.ppf(0.005, birds, share)
 
 
-def test_an_effect_on_one_score_does_not_lift_the_others():
+@pytest.mark.parametrize("effects", [1, 5])
+def test_effects_on_some_scores_do_not_lift_the_others(effects):
     rng = np.random.default_rng(4)
     birds, found = 1000, 0
     for _ in range(birds):
         every = rng.normal(size=(20, 8))
-        every[0, 0] += 20
+        every[0, :effects] += 20
         p = against_null(every[0], every[1:])[1]
-        assert p[0] == 0.05
-        found += p[1:].min() <= 0.05
+        assert (p[:effects] == 0.05).all()
+        found += p[effects:].min() <= 0.05
     assert found <= binom.ppf(0.995, birds, 0.05)
 
 
@@ -230,39 +239,42 @@ def surrogates(number, units=3):
     return Surrogates(np.arange(1, number + 1), rng.uniform(size=(number, 2, units)), *square)
 
 
-def test_a_surrogate_is_seen_beside_the_others_of_its_kind():
-    null = AttributionNull(surrogates(4), surrogates(5), 0.1)
-    assert null.pairs is null.independent
-    own = null.beside("independent", 2)
-    assert own.independent.replicate.tolist() == [1, 3, 4, 5] and own.pairs is own.independent
-    assert own.shifted is null.shifted
+def test_a_surrogate_is_seen_beside_the_others():
+    null = surrogates(4)
+    own = null.without(2)
+    assert own.replicate.tolist() == [1, 3, 4]
     for name in ("cells", "absolute", "evidence"):
-        np.testing.assert_array_equal(
-            getattr(own.independent, name), np.delete(getattr(null.independent, name), 1, axis=0)
-        )
-    own = null.beside("shifted", 4)
-    assert own.shifted.replicate.tolist() == [1, 2, 3] and own.pairs is own.shifted
-    assert own.independent is null.independent
-    for kind in ("poisson", "shuffled"):
-        own = null.beside(kind, 1)
-        assert own.shifted is null.shifted and own.pairs is null.shifted
-    # One that the loop did not make has nothing to leave out.
-    assert len(null.beside("independent", 9).independent.replicate) == 5
+        np.testing.assert_array_equal(getattr(own, name), np.delete(getattr(null, name), 1, axis=0))
+    assert len(null.without(0).replicate) == len(null.without(9).replicate) == 4
 
 
-def test_the_null_is_what_single_surrogate_birds_would_be(bird, judged):
+def test_shifted_birds_are_explained_as_single_surrogates_are(bird, judged):
     recording, trials, split = bird
-    null = judged[1]
-    assert null.shifted.replicate.tolist() == list(range(1, 10))
-    assert null.independent.replicate.tolist() == list(range(1, 20))
-    assert null.kept == share_kept(trials, split)
-    for kind, row, seed in (("shifted", 3, SHIFTED[3]), ("independent", 7, INDEPENDENT[7])):
-        single = surrogate(recording, kind, seed, trials, split)
-        found = explain_bird(single, trials, split, WINDOWS, PROTOCOL)
-        beside = getattr(null, kind)
-        np.testing.assert_array_equal(beside.cells[row], found.cells)
-        np.testing.assert_array_equal(beside.absolute[row], found.absolute.mean(axis=0))
-        np.testing.assert_array_equal(beside.evidence[row], found.evidence)
+    null = judged[1].shifted
+    assert null.replicate.tolist() == list(range(1, 10))
+    single = surrogate(recording, "shifted", SHIFTED[3], trials)
+    found = explain_bird(single, trials, split, WINDOWS, PROTOCOL)
+    np.testing.assert_array_equal(null.cells[3], found.cells)
+    np.testing.assert_array_equal(null.evidence[3], found.evidence)
+
+
+def test_units_that_do_not_count_leave_shifted_surrogates_as_they_are(bird):
+    recording, trials, split = bird
+    inclusion = inclusion_table(recording, {}).assign(included=[1, 1, 0, 1, 1])
+    protocol = replace(PROTOCOL, null_seeds=SHIFTED[:1])
+    null = shifted_null(recording, trials, split, WINDOWS, protocol, inclusion)
+    single = with_included(surrogate(recording, "shifted", SHIFTED[0], trials), inclusion)
+    found = explain_bird(single, trials, split, WINDOWS, protocol)
+    np.testing.assert_array_equal(null.cells[0], found.cells)
+    assert null.cells.shape == (1, 3, 4)
+
+
+def test_kept_is_groups_over_trials(bird):
+    recording, trials, split = bird
+    copies, kept = independent_null(recording, trials, split, WINDOWS, PROTOCOL, ())
+    used = used_trials(trials)
+    group = exchangeable(used, outer_folds(used, split))
+    assert len(copies.replicate) == 0 and kept == pytest.approx(len(set(group)) / len(group))
 
 
 def binned(recording, additive):
@@ -275,42 +287,29 @@ def binned(recording, additive):
 
 
 @pytest.mark.parametrize("additive", [True, False])
-def test_activity_in_bins_has_no_null_for_pairs(bird, additive, caplog):
+def test_activity_in_bins_is_judged_too(bird, additive):
     recording, trials, split = bird
     recording = binned(recording, additive)
     protocol = replace(PROTOCOL, null_seeds=SHIFTED[:2])
     found = explain_bird(recording, trials, split, WINDOWS, protocol)
     assert found.balanced_accuracy > 0.5
-    with caplog.at_level(logging.INFO):
-        null = attribution_null(recording, trials, split, WINDOWS, protocol, split, INDEPENDENT)
-    assert "no null for interactions, since its activity is not spikes" in caplog.text
-    check_that_pairs_are_not_judged(null, tables_of(recording, trials, found, null))
-
-
-def check_that_pairs_are_not_judged(null, tables):
-    assert len(null.independent.replicate) == 0 and np.isnan(null.kept)
-    table, pairs = tables["table"], tables["pairs"]
-    for name in ("hub_t", "hub_p", "hub_null_mean", "evidence_p", "evidence_null_high", "kept"):
-        assert table[name].isna().all()
-    assert table["importance_p"].notna().all() and (table["joint_replicates"] == 0).all()
-    for name in ("absolute_p", "absolute_null_mean", "evidence_t", "evidence_p"):
-        assert pairs[name].isna().all()
-    assert pairs["evidence"].is_monotonic_decreasing
+    null = null_of(recording, trials, split, protocol)
+    pairs = tables_of(recording, trials, found, null)["pairs"]
+    assert pairs.loc[0, ["unit_first", "unit_second"]].tolist() == ["u0", "u1"]
+    assert pairs.loc[0, "evidence_p"] == 0.05
 
 
 @pytest.mark.parametrize("feature", ["onset", "premotor", "count"])
-def test_the_bins_of_a_single_unit_are_its_players(bird, feature, caplog):
+def test_the_bins_of_a_single_unit_are_its_players(bird, feature):
     recording, trials, split = bird
     units = recording.units
     recording = recording.with_units(Units(units.spike_times[2:3], units.table[2:3]))
     protocol = replace(PROTOCOL, null_seeds=SHIFTED[:2], feature=feature)
-    given = trials, split, WINDOWS, protocol
-    found = explain_bird(recording, *given)
-    with caplog.at_level(logging.INFO):
-        null = attribution_null(recording, *given, split, INDEPENDENT)
-    assert "since there is one unit only" in caplog.text
+    found = explain_bird(recording, trials, split, WINDOWS, protocol)
+    null = null_of(recording, trials, split, protocol)
     tables = tables_of(recording, trials, found, null, protocol)
-    check_that_pairs_are_not_judged(null, tables)
+    assert (tables["pairs"]["evidence_p"] > 0.05).all()
+    assert tables["table"]["evidence_p"].notna().all()
     table, bins = tables["table"], 4 if feature == "onset" else 1
     assert table["unit"].tolist() == ["u2"] * bins
     assert len(tables["cells"]) == 3 * bins and len(tables["pairs"]) == bins * (bins - 1) // 2
@@ -320,8 +319,6 @@ def test_the_bins_of_a_single_unit_are_its_players(bird, feature, caplog):
         table["stop"] - table["start"], 0.02 if bins == 4 else 0.08 + 0 * table["start"]
     )
     assert table["rate"].nunique() == 1
-    # Its surrogate, which is seen beside the other shifted ones.
-    tables_of(recording, trials, found, null.beside("shifted", 1), protocol)
 
 
 # Tables
@@ -335,16 +332,16 @@ def test_the_planted_pair_is_found_and_nothing_else(judged):
     assert pairs.loc[0, "absolute_p"] == 0.05
     assert pairs.loc[0, "evidence"] > 0.02 > pairs.loc[1:, "evidence"].max()
     assert (table["evidence_p"] <= 0.05).tolist() == [True, True, False, False, False]
-    # What single units say they say in independent birds too; shifted ones say nothing.
+    # What single units say they say in independent copies too; shifted ones say nothing.
     assert (table["importance_p"][[2, 3]] <= 0.1).all() and table["importance_p"][4] > 0.1
     assert found.balanced_accuracy > 0.7 and 0 < null.kept < 0.1
 
 
-def test_an_independent_bird_has_no_evident_pair(bird, judged):
+def test_an_independent_bird_has_no_evident_pair(bird):
     recording, trials, split = bird
-    null = judged[1].beside("independent", 1)
-    single = surrogate(recording, "independent", INDEPENDENT[0], trials, split)
+    single = surrogate(recording, "independent", 7, trials, split)
     found = explain_bird(single, trials, split, WINDOWS, PROTOCOL)
+    null = null_of(single, trials, split, replace(PROTOCOL, null_seeds=()))
     pairs = tables_of(single, trials, found, null)["pairs"]
     assert (pairs["evidence_p"] > 0.05).all()
     first, second = pairs["first"], pairs["second"]
@@ -383,7 +380,6 @@ def test_the_table_of_players_holds_all_that_is_known(bird, judged):
     same = {"chance": 1 / 3, "shifted": 9, "joint_replicates": 19, "n_trials": 240, "n_bouts": 40}
     for name, value in same.items():
         assert (table[name] == value).all()
-    assert set(table["joint_null"]) == {"independent"}
 
 
 def test_cells_are_means_over_trials_with_and_without_the_syllable(judged):
@@ -455,16 +451,3 @@ def test_players_are_units_or_bins(bird):
     recording = bird[0]
     assert describe_players(recording, "onset", WINDOWS)["start"].isna().all()
     assert len(describe_players(recording, "onset", WINDOWS)) == 5
-
-
-def test_a_bird_held_out_at_random_is_explained_beside_blocked_surrogates(bird):
-    recording, trials, split = bird
-    random = make_split("random", trials, recording.sessions, 4, 0.5, 1)
-    protocol = replace(PROTOCOL, split="random", null_seeds=())
-    null = attribution_null(recording, trials, random, WINDOWS, protocol, split, INDEPENDENT[:2])
-    used = used_trials(trials)
-    assert len(null.shifted.replicate) == 0 and len(null.independent.replicate) == 2
-    single = surrogate(recording, "independent", INDEPENDENT[1], trials, split)
-    found = explain_bird(single, trials, random, WINDOWS, protocol)
-    np.testing.assert_array_equal(found.evidence, null.independent.evidence[1])
-    assert found.trials["fold"].nunique() == 4 and len(found.trials) == len(used)

@@ -88,7 +88,7 @@ def interactions(tuning, labels, rng):
     return absolute + absolute.swapaxes(1, 2), evidence + evidence.T
 
 
-def make_null(explanation, replicates=39, kind="independent"):
+def make_null(explanation, replicates=39):
     units, labels = explanation.features.shape[1], len(explanation.labels)
     rng = np.random.default_rng(9)
     tuning = np.random.default_rng(0).gamma(1, 1, units) + 0.1
@@ -104,8 +104,7 @@ def make_null(explanation, replicates=39, kind="independent"):
         stacked([evidence for _, evidence in each]),
     )
     cells = stacked([rng.gamma(1, 1, (labels, units)) for _ in range(19)])
-    shifted = found if kind == "shifted" else replace(found, cells=cells)
-    return AttributionNull(shifted, found, 0.14, kind)
+    return AttributionNull(replace(found, cells=cells), found, 0.14)
 
 
 def make_players(units, known=True, bins=False):
@@ -126,7 +125,9 @@ def make_players(units, known=True, bins=False):
 def make_tables(explanation, null, players):
     inclusion = pd.DataFrame({"unit": players["unit"].unique(), "rate": 5.0, "violations": 0.0})
     onset = 0.2 * np.arange(TRIALS)
-    trials = pd.DataFrame({"trial": np.arange(TRIALS), "onset": onset, "offset": onset + 0.1})
+    trials = explanation.trials[["trial", "bout"]].assign(
+        label=explanation.trials["truth"], previous="a", onset=onset, offset=onset + 0.1
+    )
     table = unit_table(explanation, null, players, trials, inclusion, PROTOCOL)
     return table, pair_table(explanation, null, players)
 
@@ -137,7 +138,7 @@ def all_figures(explanation, null, players, recording=None):
     correlations = unit_correlations(explanation, pairs, 1)
     given = recording, PROTOCOL
     return {
-        "interactions": draw_shap_interactions(explanation, null.pairs, table, pairs, *given),
+        "interactions": draw_shap_interactions(explanation, null.independent, table, pairs, *given),
         "hubs": draw_hubs(table, *given),
         "correlations": draw_unit_correlations(correlations, table, *given),
     }
@@ -262,7 +263,7 @@ def test_the_planted_pair_stands_out_everywhere():
         assert "simulated" in words(figure)
     names = names_of(players, "")
     said = sentence(figures["interactions"])
-    assert "1 of 15 pairs says more together than in 39 independent birds" in said
+    assert "1 of 15 pairs says more together than in 39 independent copies" in said
     assert f"{names[1]} with {names[4]}, +0.050 nats" in said
     left, middle, sketch = figures["interactions"].axes[:3]
     order = in_order(players)
@@ -273,8 +274,8 @@ def test_the_planted_pair_stands_out_everywhere():
         assert points(ax).tolist() == [[column, row]]
     off = ~np.eye(6, dtype=bool)
     for ax, seen, beside in (
-        (left, explanation.absolute.mean(axis=0), null.pairs.absolute[0]),
-        (middle, explanation.evidence, null.pairs.evidence[0]),
+        (left, explanation.absolute.mean(axis=0), null.independent.absolute[0]),
+        (middle, explanation.evidence, null.independent.evidence[0]),
     ):
         lower, upper = halves(ax, order)
         np.testing.assert_allclose(lower[off], seen[off])
@@ -287,7 +288,7 @@ def test_the_planted_pair_stands_out_everywhere():
     assert "most evident pair, 11 with 14" in sentence(figures["correlations"])
 
 
-def test_hubs_are_filled_where_they_exceed_independent_birds():
+def test_hubs_are_filled_where_they_exceed_independent_copies():
     explanation, players = make_explanation(), make_players(6)
     table, _ = make_tables(explanation, make_null(explanation), players)
     figure = draw_hubs(table, make_recording(), PROTOCOL)
@@ -300,23 +301,21 @@ def test_hubs_are_filled_where_they_exceed_independent_birds():
     hubs = table.loc[table["evidence_p"] <= 0.05]
     assert set(hubs.index) == set(PLANTED)
     assert "2 of 6 units have more joint evidence" in sentence(figure)
-    assert "leave 14 % of joint patterns" in sentence(figure)
+    assert "they keep 14 % of joint patterns" in sentence(figure)
 
 
 def test_nothing_stands_out_of_its_null_in_a_control():
     explanation = make_explanation(planted=False)
     recording = make_recording(parent="bird", surrogate="poisson", replicate=1)
-    figures = all_figures(
-        explanation, make_null(explanation, 19, "shifted"), make_players(6), recording
-    )
+    figures = all_figures(explanation, make_null(explanation, 19), make_players(6), recording)
     for figure in figures.values():
         check_legible(figure)
         assert "surrogate: poisson" in words(figure)
-    assert "None of 15 pairs says more together than in 19 shifted" in sentence(
+    assert "None of 15 pairs says more together than in 19 independent" in sentence(
         figures["interactions"]
     )
-    assert "a shifted bird" in words(figures["interactions"])
-    assert "No hub" in words(figures["hubs"]) and "no tuning left" in words(figures["hubs"])
+    assert "an independent copy" in words(figures["interactions"])
+    assert "No hub" in words(figures["hubs"])
     assert not len(points(figures["interactions"].axes[0]))
 
 
@@ -334,6 +333,16 @@ def test_without_a_null_nothing_is_judged(bins):
     np.testing.assert_array_equal(lower, upper)  # of the same bird
     if bins:
         assert "−80 to −60 ms" in words(figures["hubs"])
+
+
+def test_bins_of_one_unit_are_judged_and_called_bins():
+    explanation = make_explanation()
+    players = make_players(6, bins=True)
+    for figure in all_figures(explanation, make_null(explanation), players).values():
+        check_legible(figure)
+        said = sentence(figure)
+        assert "−80 to −60 ms" in said and "units" not in said and "unit's" not in said
+        assert "ot judged" not in said
 
 
 @pytest.mark.parametrize(("units", "labels"), [(2, 2), (3, 2), (75, 7)])

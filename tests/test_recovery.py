@@ -7,6 +7,7 @@ import pytest
 from neuro2voc.curves import Protocol
 from neuro2voc.figures.recovery import cells, draw_recovery
 from neuro2voc.files import save_figure
+from neuro2voc.hubs import Surrogates
 from neuro2voc.recovery import NEEDED, REDUNDANT, compare, planted, recovery
 from neuro2voc.sources.settings import Settings
 from neuro2voc.sources.simulate import simulate
@@ -68,17 +69,13 @@ class Scores:
 
 def test_finds_are_counted():
     rng = np.random.default_rng(1)
-
-    def scores(raised=(), noise=0.01):
-        square = rng.normal(size=(6, 6)) * noise
-        square = square + square.T
-        for i, j in raised:
-            square[[i, j], [j, i]] += 5
-        np.fill_diagonal(square, 0)
-        return Scores(square)
-
-    pair = np.array([0, -1, 0, 1, 1, -1])
-    found = compare(scores([(0, 2), (1, 5)], 0.0), [scores() for _ in range(19)], pair)
+    raised = np.zeros((6, 6))
+    for i, j in [(0, 2), (1, 5)]:
+        raised[[i, j], [j, i]] = 5
+    squares = rng.normal(size=(19, 6, 6)) * 0.01
+    squares = (squares + squares.swapaxes(1, 2)) * (1 - np.eye(6))
+    null = Surrogates(np.arange(19), squares, np.abs(squares), squares)
+    found = compare(Scores(raised), null, np.array([0, -1, 0, 1, 1, -1]))
     assert (found["planted"], found["found"], found["right"]) == (2, 2, 1)
     assert (found["units_planted"], found["units_found"], found["units_right"]) == (4, 4, 2)
     assert (found["hubs_found"], found["hubs_right"]) == (4, 2)
@@ -87,6 +84,7 @@ def test_finds_are_counted():
 def table_of(kind, synergy, bouts, found, right, gain):
     row = {"kind": kind, "synergy": synergy, "bouts": bouts, "repeat": 1, "trials": 20 * bouts}
     row |= {"planted": 5, "found": found, "right": right, "gain": gain}
+    row |= {"units_found": 2 * found, "units_right": 2 * right}
     return row | {"oracle": 0.4 + gain, "oracle_without": 0.4}
 
 
@@ -115,6 +113,7 @@ def test_the_picture_says_what_the_table_holds(tmp_path):
     words = " ".join(text.get_text() for text in figure.texts)
     assert "in 2 of 3 cells (fewest trials: 80, synergy 1)" in words
     assert "none of 10 is found" in words and "simulated" in words
+    assert "Never planted: 2 of 12 found pairs, 4 of 24 hubs." in words
     save_figure(figure, tmp_path / "a.png")
     save_figure(draw_recovery(TABLE, "bird1", "premotor"), tmp_path / "b.png")
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()

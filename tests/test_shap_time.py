@@ -120,9 +120,25 @@ def test_two_syllables_and_one_that_a_fold_never_saw():
     alone = np.where(label == "c", 0, np.where(fold == 0, 1, fold))
     (evidence, importance), _ = mean_contributions(flat, used, alone, 3)
     assert np.isfinite(evidence).all()
-    assert evidence[2].sum() <= 0  # held out as a whole, it is taken for others
+    assert not evidence[2].any()  # held out as a whole, no model has a margin for it
     with pytest.raises(DataError, match="Without fold 0 fewer than two classes"):
         mean_contributions(flat[two], used[two], (label[two] == "b").astype(int), 3)
+
+
+def test_evidence_where_training_lacks_a_syllable_is_that_of_the_margins_there_are():
+    X, used, fold = counts()
+    chosen = np.flatnonzero((used["label"] == "c") & (fold == 0))
+    used.loc[used.index[chosen], "label"] = "d"
+    (evidence, _), _ = mean_contributions(X.reshape(len(X), -1), used, fold, 3)
+    whole = explain(X, used, fold, 3)
+    assert whole.labels == list("abcd")
+    truth, lacking = whole.trials["truth"].to_numpy(), np.isnan(whole.values).any(axis=(1, 2))
+    assert (lacking == (whole.trials["fold"] == 0)).all()
+    for number, label in enumerate("abc"):
+        own = whole.values[truth == label]
+        mean = np.nanmean(own, axis=2)
+        assert_allclose(evidence[number], (own[:, :, number] - mean).mean(axis=0), atol=1e-9)
+    assert not evidence[3].any()
 
 
 def test_bins_overlap_by_no_more_than_half():
@@ -178,9 +194,9 @@ def test_one_unit_is_told_by_its_windows_and_a_control_is_not_judged():
     assert "all of it may be the song's order" in words(order)
     bird, cells, times = made(null=0)
     control = replace(bird, surrogate="poisson")
-    assert "A control (poisson), not judged." in words(
-        draw_shap_time(cells, times, control, PROTOCOL)
-    )
+    shown = words(draw_shap_time(cells, times.assign(previous=1.0), control, PROTOCOL))
+    assert "A control (poisson), not judged." in shown
+    assert "the song's order tells" not in shown and "all of it may be" not in shown
 
 
 def test_many_syllables_with_long_names_stay_legible():

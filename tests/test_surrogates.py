@@ -17,7 +17,7 @@ from neuro2voc.recording import Binned, Recording, Units
 from neuro2voc.sources.settings import Settings
 from neuro2voc.sources.simulate import simulate
 from neuro2voc.splits import folds_of, make_split
-from neuro2voc.surrogates import CHANGED, share_kept, surrogate
+from neuro2voc.surrogates import CHANGED, surrogate
 from neuro2voc.trials import make_trials
 
 WHOLE = Window(SYLLABLE, SYLLABLE)
@@ -426,43 +426,6 @@ def test_independent_moves_no_spike_to_where_its_unit_was_not_observed():
     for rows in groups_of(trials, split).values():
         rows = rows[seen[rows]]
         np.testing.assert_array_equal(np.sort(old[rows]), np.sort(new[rows]))
-
-
-def test_share_kept_is_that_of_trials_in_which_two_units_stay_together(song):
-    recording, _, trials, split = song
-    onset, offset = trials["onset"].to_numpy(), trials["offset"].to_numpy()
-    # One spike per trial, whose place within the syllable names the trial.
-    place = np.linspace(0.1, 0.9, len(trials))
-    marks = (onset + place * (offset - onset),) * 2
-    recording = recording.with_units(Units(marks, recording.units.table[:2]))
-    shares = []
-    for seed in range(30):
-        trains = surrogate(recording, "independent", seed, trials, split).units.spike_times
-        places = [(times - onset) / (offset - onset) for times in trains]
-        shares.append(np.isclose(*places)[trials["used"] == 1].mean())
-    share = share_kept(trials, split)
-    # Their number scatters like one of rare events.
-    spread = np.sqrt(share / (trials["used"].sum() * len(shares)))
-    assert 0 < share < 0.1 and abs(np.mean(shares) - share) < norm.ppf(0.995) * spread
-
-
-def test_share_kept_is_groups_over_trials_of_what_is_decoded():
-    """Five a are followed by b, which is decoded, and three by c, which is not."""
-    onset = 5.0 * np.repeat(np.arange(8), 2) + np.tile([1.0, 1.2], 8)
-    trials = pd.DataFrame(
-        {"onset": onset, "offset": onset + 0.1, "label": list("ab" * 5 + "ac" * 3)}
-    )
-    trials = trials.assign(session="s0", bout=np.repeat(np.arange(8), 2), note="")
-    trials["used"] = (trials["label"] != "c").astype(int)
-    split = pd.DataFrame({"start": [0.0, 20.0], "stop": [20.0, 300.0], "fold": 0, "guard": 0})
-    assert share_kept(trials, split) == pytest.approx(3 / 13)
-    # In two folds there are no five of a kind any more, so that successors do not part them.
-    split = split.assign(fold=[0, 1])
-    assert share_kept(trials, split) == pytest.approx(4 / 13)
-    # What lies inside another syllable is no trial, and no successor.
-    inside = trials[:1].assign(note="lies inside another syllable", used=0, label="z")
-    more = pd.concat([trials[:1], inside, trials[1:]], ignore_index=True)
-    assert share_kept(more, split) == pytest.approx(4 / 13)
 
 
 # All

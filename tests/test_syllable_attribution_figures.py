@@ -17,7 +17,6 @@ from neuro2voc.figures.shap_beeswarms import (
     MUTED,
     ROOM,
     SHOWN,
-    activity,
     draw_shap_beeswarms,
     foremost,
     swarm,
@@ -268,16 +267,6 @@ def test_the_headline_tells_firing_more_from_firing_less():
     assert "In none of 3 cases" in words(figure)
 
 
-def test_activity_is_summed_over_a_players_columns():
-    explanation, _, _ = make(units=4)
-    features = explanation.features.copy()
-    features[3] = np.nan
-    found = activity(replace(explanation, features=features, unit=np.array([0, 0, 1, 1])))
-    assert np.isnan(found[3]).all()
-    assert np.array_equal(found[:3, 0], features[:3, :2].sum(axis=1))
-    assert np.array_equal(found[4:, 1], features[4:, 2:].sum(axis=1))
-
-
 def test_trials_without_a_value_are_not_drawn_and_those_unobserved_are_grey():
     explanation, table, cells = make()
     values, features = explanation.values.copy(), explanation.features.copy()
@@ -342,6 +331,7 @@ def test_players_of_a_bird_of_one_unit_are_bins_of_time():
     assert labels == ["20 to 40", "0 to 20", "−20 to 0", "−40 to −20"]
     most = cells.loc[cells["absolute"].idxmax(), "player"]
     shown = words(figure).replace("\n", " ")
+    assert "which bins speak for each syllable" in shown
     assert "of 4 bins of time" in shown and f"the bin {labels[::-1][most]} ms for" in shown
     assert "−40 to −20 ms" in words(
         draw_shap_beeswarms(explanation, table, cells, RECORDING, PROTOCOL)

@@ -275,14 +275,13 @@ def _handles(rows: pd.DataFrame, found: dict, recording: Recording) -> list:
 
 
 def _handle_of_null(first: pd.Series, found: dict, recording: Recording) -> list:
-    surrogates = []
+    null = []
     if first["shifted"]:
-        surrogates.append(f"{first['shifted']} shifted surrogates")
-    if first["joint_replicates"] and found["together"]:
-        kind = f"{first['joint_replicates']} {first['joint_null']} ones"
-        surrogates.append(f"for joint evidence {kind}")
-    if not surrogates:
+        whose = f" of {parent(recording)}" if recording.surrogate else ""
+        null.append(f"{first['shifted']} shifted surrogates{whose}")
+    if number := first["joint_replicates"] * found["together"]:
+        null.append(f"for joint evidence {number} independent cop{'ies' if number > 1 else 'y'}")
+    if not null:
         return []
-    whose = f" of {parent(recording)}" if recording.surrogate else ""
-    label = f"its own null: range and mean of {', '.join(surrogates)}{whose}"
+    label = f"its own null: range and mean of {', '.join(null)}"
     return [Patch(color=style.PALE, label=label)]

@@ -7,7 +7,7 @@ import pandas as pd
 
 from neuro2voc.configuration import WHOLE_SYLLABLE_FEATURES
 from neuro2voc.curves import Protocol
-from neuro2voc.figures.players import are_bins, number_of
+from neuro2voc.figures.players import copies_of, noun_of, number_of
 from neuro2voc.recording import Recording
 
 LEVEL, FEWEST = 0.05, 19  # p, and how many surrogates can show it
@@ -28,17 +28,16 @@ def findings(tables: Mapping[str, pd.DataFrame]) -> dict:
     -------
     dict
         noun ('unit' or 'bin'), of (all players in words), together (whether there are pairs),
-        judged and judged_jointly (whether surrogates are enough for a p of 0.05), important,
-        speaking and hubs (sets of players),
+        judged and judged_jointly (whether surrogates, or copies, are enough for a p of 0.05),
+        important, speaking and hubs (sets of players),
         cells (rows of the table beyond the null, for the syllable when it is sung), misleading
         (beyond it, but against the syllable), pairs (rows of the table beyond the null).
     """
     table, cells, pairs = (tables[name] for name in ("table", "cells", "pairs"))
-    bins = are_bins(table)
     marked = cells[cells["p"] <= LEVEL]
     right = marked["present"] > marked["absent"]
     return {
-        "noun": "bin" if bins else "unit",
+        "noun": noun_of(table),
         "of": number_of(table),
         "together": len(pairs) > 0,
         "judged": table["shifted"].iat[0] >= FEWEST,
@@ -82,8 +81,7 @@ def headline(tables: Mapping[str, pd.DataFrame], found: dict, recording: Recordi
     first = tables["table"].iloc[0]
     words = []
     if recording.surrogate:
-        lost = "joint patterns" if recording.surrogate == "independent" else "tuning"
-        words.append(f"A control without {lost}, beside surrogates of {parent(recording)}.")
+        words.append(_control(tables["table"], recording))
     if found["judged"]:
         words.append(_alone(found, len(tables["cells"])))
     else:
@@ -99,6 +97,16 @@ def headline(tables: Mapping[str, pd.DataFrame], found: dict, recording: Recordi
         f"{first['duration']:.2f}."
     )
     return " ".join(words)
+
+
+def _control(table: pd.DataFrame, recording: Recording) -> str:
+    """Say what a surrogate lacks, and whose surrogates it is seen beside."""
+    lost = "tuning"
+    if recording.surrogate == "independent":
+        if table["unit"].nunique() == 1:
+            return "A control whose only unit had its trials permuted within syllable."
+        lost = "joint patterns"
+    return f"A control without {lost}, beside shifted surrogates of {parent(recording)}."
 
 
 def _alone(found: dict, cells: int) -> str:
@@ -135,8 +143,8 @@ def notes(tables: Mapping[str, pd.DataFrame], found: dict, protocol: Protocol) -
     first = tables["table"].iloc[0]
     paragraphs = [
         _made_of(first, found, protocol),
-        _judged_by(first, found),
-        _confounds(first),
+        _judged_by(tables["table"], found),
+        _confounds(first, found),
         _names_of_pairs(found),
     ]
     return [words for words in paragraphs if words]
@@ -146,12 +154,13 @@ def _made_of(first: pd.Series, found: dict, protocol: Protocol) -> str:
     words = (
         f"Boosted trees on {protocol.feature}, split '{protocol.split}': {first['n_trials']:.0f} "
         f"held-out trials in {first['n_bouts']:.0f} bouts. A SHAP value is what a {found['noun']} "
-        "adds to the logarithm of a syllable's odds"
+        "adds to a syllable's margin (the logarithm of its probability, but for a term that all "
+        "syllables share)"
     )
     if found["together"]:
         words += (
-            "; joint evidence is what its interactions with all others add for the syllable that "
-            "is sung, with 95 % intervals over bouts"
+            "; joint evidence is its half of what its interactions with all others add for the "
+            "syllable that is sung, with 95 % intervals over bouts"
         )
     words += "."
     if found["noun"] == "bin":
@@ -161,33 +170,25 @@ def _made_of(first: pd.Series, found: dict, protocol: Protocol) -> str:
     return words
 
 
-def _judged_by(first: pd.Series, found: dict) -> str:
-    words = []
+def _judged_by(table: pd.DataFrame, found: dict) -> str:
+    words, copies = [], table["joint_replicates"].iat[0]
     if found["judged"] or found["judged_jointly"]:
         words.append(
             f"p is corrected for all {found['noun']}s, cells or pairs: the share of birds, this "
-            "one and its surrogates, whose greatest studentised score is as great."
+            "one and its surrogates or copies, whose greatest studentised score is as great."
         )
-    jointly = found["together"] and first["joint_replicates"]
-    if not found["judged"] or (jointly and not found["judged_jointly"]):
+    if not found["judged"] or (found["together"] and copies and not found["judged_jointly"]):
         words.append(f"A p of {LEVEL} takes {FEWEST} surrogates; beside fewer nothing is judged.")
-    return " ".join([*words, _joint_null(first, found)])
-
-
-def _joint_null(first: pd.Series, found: dict) -> str:
     if not found["together"]:
-        return "There are no pairs: a single unit has no other to speak with."
-    if first["joint_replicates"] and first["joint_null"] == "shifted":
-        return "Joint evidence is seen beside shifted surrogates, since no tuning is left to keep."
-    if first["joint_replicates"]:
-        kept = f"{100 * first['kept']:.0f} % of joint patterns"
-        return f"Independent surrogates keep each unit's tuning, and {kept}."
-    if pd.notna(first["start"]):
-        return "Joint evidence has no null: a single unit has no other to be independent of."
-    return "Joint evidence has no null: there are no independent surrogates of this bird."
+        words.append(f"There are no pairs: a single {found['noun']} has no other to speak with.")
+    elif copies:
+        words.append(copies_of(table))
+    else:
+        words.append("Joint evidence has no null: no independent copies of this bird were made.")
+    return " ".join(words)
 
 
-def _confounds(first: pd.Series) -> str:
+def _confounds(first: pd.Series, found: dict) -> str:
     """Say what importance goes with, in this bird and in birds that know nothing."""
     known = []
     for name, words in (
@@ -205,7 +206,7 @@ def _confounds(first: pd.Series) -> str:
     if first["shifted"]:
         words += "; in brackets the same in shifted birds, which know nothing of the song"
     if first["rho_rate_null_mean"] > FOLLOWS_RATE:
-        words += ": hence a null for each unit"
+        words += f": hence a null for each {found['noun']}"
     return f"{words}."
 
 
@@ -216,7 +217,9 @@ def _signed(value: float) -> str:
 
 def _names_of_pairs(found: dict) -> str:
     pairs = found["pairs"]
-    if pairs.empty or found["noun"] == "bin":
+    if found["noun"] == "bin":
+        return f"The {LINKED} most evident pairs are linked." if len(pairs) > LINKED else ""
+    if pairs.empty:
         return ""
     named = [f"{pair.unit_first} with {pair.unit_second}" for pair in pairs[:NAMED].itertuples()]
     words = f"Pairs of units, the most evident first: {', '.join(named)}"

@@ -17,7 +17,7 @@ from neuro2voc.figures.depth import (
     mark_regions,
     region_colors,
 )
-from neuro2voc.figures.players import are_bins, number_of
+from neuro2voc.figures.players import are_bins, noun_of, number_of
 from neuro2voc.figures.words import shortened
 from neuro2voc.recording import Recording
 
@@ -66,7 +66,7 @@ def draw_explainers(table: pd.DataFrame, recording: Recording, protocol: Protoco
     for ax, name in zip(axes, MEASURES, strict=True):
         _draw_measure(ax, rows, name)
         title, label = TITLES[name]
-        ax.set_title(title.format(player="bin" if in_bins else "unit"), loc="left")
+        ax.set_title(title.format(player=noun_of(rows)), loc="left")
         ax.set_xlabel(label if rows[f"{name}_p"].notna().any() else f"{label} (not judged)")
         ax.axvline(0, color=style.BLACK, lw=0.7, zorder=1)
     axes[0].set_xlim(left=0)
@@ -175,7 +175,7 @@ def _headline(rows: pd.DataFrame) -> str:
         words += f"; rank correlation of SHAP values with permutation {ranks[0]:.2f}, with "
         words += f"ablation {ranks[1]:.2f}".replace("-", "−")
     score, chance = (rows[name].iat[0] for name in ("balanced_accuracy", "chance"))
-    return f"{words}. The models have {score:.2f}, chance is {chance:.2f}."
+    return f"{words}. The models' balanced accuracy is {score:.2f}, chance is {chance:.2f}."
 
 
 def _disagreements(rows: pd.DataFrame) -> list[str]:
@@ -208,7 +208,8 @@ def _why(found: str, group: pd.DataFrame, rows: pd.DataFrame) -> str:
             f"out, where less than {least:.3f} or an interval down to 0 does not count."
         )
     if shap in found:
-        return f"Permutation does not see {who}: models of all units rely on others more ({loss})."
+        everyone = f"models of all {noun_of(rows)}s"
+        return f"Permutation does not see {who}: {everyone} rely on others more ({loss})."
     joint = list(group.loc[group["evidence_p"] <= LEVEL, "name"])
     words = f"; the interactions of {_listed(joint, NAMED)} stand out" if joint else ""
     return (
@@ -235,7 +236,7 @@ def _notes(rows: pd.DataFrame, protocol: Protocol) -> list[str]:
     notes = [
         f"Boosted trees on {protocol.feature}, split '{protocol.split}': {first['n_trials']} "
         f"trials in {first['n_bouts']} bouts, all held out. Left out: {ABLATIONS} models without "
-        f"the unit against {REFITS} with it, which differ in their seeds ("
+        f"the {noun_of(rows)} against {REFITS} with it, which differ in their seeds ("
         f"{first['refits']:.3f}, SD {first['refits_sd']:.3f})."
     ]
     if not first["shifted"]:

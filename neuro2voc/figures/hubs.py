@@ -1,4 +1,4 @@
-"""Which units are hubs: the size of interactions, and what exceeds independent birds."""
+"""Which units are hubs: the size of interactions, and what exceeds independent copies."""
 
 import numpy as np
 import pandas as pd
@@ -25,13 +25,13 @@ from neuro2voc.figures.pairs import (
     null_of,
     one_that_scores,
 )
-from neuro2voc.figures.players import are_bins, number_of
+from neuro2voc.figures.players import are_bins, noun_of, number_of
 from neuro2voc.recording import Recording
 from neuro2voc.unit_correlations import rank_correlation
 
 MEASURES = {
     "hub": (
-        "hub score: how large are a unit's\ninteractions with all others?",
+        "hub score: how large are a {noun}'s\ninteractions with all others?",
         "sum of mean |interactions| (nats)",
     ),
     "evidence": ("joint evidence: do they help\nto tell the syllable?", "sum of evidence (nats)"),
@@ -70,7 +70,7 @@ def draw_hubs(table: pd.DataFrame, recording: Recording, protocol: Protocol) -> 
     axes = figure.subplots(1, 2, sharey=True)
     for ax, (name, (title, label)) in zip(axes, MEASURES.items(), strict=True):
         _draw_measure(ax, rows, name)
-        ax.set_title(title, loc="left")
+        ax.set_title(title.format(noun=noun_of(table)), loc="left")
         ax.set_xlabel(label)
         ax.xaxis.set_major_locator(MaxNLocator(5))
     label_rows(axes[0], rows, height)
@@ -100,12 +100,12 @@ def _draw_measure(ax: Axes, rows: pd.DataFrame, name: str) -> None:
 def _handles(table: pd.DataFrame) -> list:
     point = {"marker": "o", "ms": 3.2, "mec": style.BLACK}
     line = {"color": style.BLACK, "lw": 0.7}
-    null = null_of(table)
+    null, noun = null_of(table), noun_of(table)
     if not null:
-        label = f"a {'bin' if are_bins(table) else 'unit'} with its 95 % interval over bouts"
+        label = f"a {noun} with its 95 % interval over bouts"
         return [Line2D([], [], mfc="white", **point, **line, label=label)]
     return [
-        Patch(color=style.PALE, label=f"the unit's null: range of {null} and their mean"),
+        Patch(color=style.PALE, label=f"the {noun}'s null: range of {null} and their mean"),
         Line2D([], [], **line, label="95 % interval over bouts, models as they are"),
         Line2D(
             [],
@@ -113,7 +113,7 @@ def _handles(table: pd.DataFrame) -> list:
             mfc=style.BLACK,
             ls="none",
             **point,
-            label="beyond the null (p ≤ 0.05 for all units)",
+            label=f"beyond the null (p ≤ 0.05 for all {noun}s)",
         ),
         Line2D([], [], mfc="white", ls="none", **point, label="not beyond it"),
     ]

@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from neuro2voc.curves import Protocol
 from neuro2voc.figures import style
 from neuro2voc.figures.depth import in_rows, region_colors
-from neuro2voc.figures.players import are_bins, number_of
+from neuro2voc.figures.players import are_bins, copies_of, noun_of, number_of
 from neuro2voc.figures.words import LONGEST, shortened
 from neuro2voc.inclusion import UNKNOWN
 from neuro2voc.recording import Recording
@@ -25,7 +25,7 @@ GAP, STRIP = 0.01, 0.03  # of the matrix: to the strip of regions, and its width
 BAR = 14  # mm from a matrix to its bar of colours
 BELOW = 23  # mm that labels and bar take below a matrix
 EMPTY = "#e4e4e4"  # where a unit meets itself, or nothing is known
-FEWEST = 19  # surrogates that can show a p of 0.05
+FEWEST = 19  # copies that can show a p of 0.05
 NAMED = 3  # pairs in a headline
 SHORT = 6  # characters of a name beside a matrix or on the probe
 
@@ -41,9 +41,7 @@ def in_order(table: pd.DataFrame) -> pd.DataFrame:
 
 def one_that_scores(table: pd.DataFrame) -> str:
     """Return which players have large interactions whether or not they say anything together."""
-    if are_bins(table):
-        return "tuned bin"
-    return "busy unit" if table["joint_null"].iat[0] == "shifted" else "tuned unit"
+    return f"much-used {noun_of(table)}"
 
 
 def names_of(table: pd.DataFrame, measure: str = " µm", longest: int = LONGEST) -> list[str]:
@@ -74,15 +72,8 @@ def _ms(time: float) -> str:
 
 def null_of(table: pd.DataFrame) -> str:
     """Return what pairs are seen beside, in words; empty where there is nothing."""
-    first = table.iloc[0]
-    number = int(first["joint_replicates"])
-    return f"{number} {first['joint_null']} bird{'s' if number > 1 else ''}" if number else ""
-
-
-def one_of_null(table: pd.DataFrame) -> str:
-    """Return one of these in words."""
-    kind = table["joint_null"].iat[0]
-    return f"an {kind} bird" if kind == "independent" else f"a {kind} bird"
+    number = int(table["joint_replicates"].iat[0])
+    return f"{number} independent cop{'ies' if number > 1 else 'y'}" if number else ""
 
 
 def significant(pairs: pd.DataFrame) -> pd.DataFrame:
@@ -115,17 +106,10 @@ def notes_of(table: pd.DataFrame, protocol: Protocol) -> list[str]:
     ]
     replicates = int(first["joint_replicates"])
     if not replicates:
-        return notes + ["No null for pairs could be made of this bird, so none is judged."]
-    if first["joint_null"] == "independent":
-        notes.append(
-            f"Null: {null_of(table)}, which keep every unit's tuning. They leave "
-            f"{100 * first['kept']:.0f} % of joint patterns in place, which hides weak pairs; what "
-            "units share by drifting together or by the syllable before counts as joint."
-        )
-    else:
-        notes.append(f"Null: {null_of(table)}, since this control has no tuning left.")
+        return notes + ["No independent copies of this bird were made, so no pair is judged."]
+    notes.append(copies_of(table))
     if replicates < FEWEST:
-        notes.append("So few surrogates can show no p of 0.05, so nothing can stand out.")
+        notes.append("So few copies can show no p of 0.05, so nothing can stand out.")
     return notes
 
 

@@ -57,7 +57,8 @@ def cells(table: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        kind, synergy, bouts, trials (mean), birds, planted, found, right (sums), recall, precision
+        kind, synergy, bouts, trials (mean), birds, planted, found, right, units_found, units_right
+        (sums), recall, precision
         (missing where nothing is found), gain, oracle, oracle_without (means): needed pairs first,
         by synergy and bouts.
     """
@@ -66,6 +67,7 @@ def cells(table: pd.DataFrame) -> pd.DataFrame:
         trials=("trials", "mean"),
         birds=("repeat", "size"),
         **{name: (name, "sum") for name in ("planted", "found", "right")},
+        **{name: (name, "sum") for name in ("units_found", "units_right")},
         **{name: (name, "mean") for name in ("gain", "oracle", "oracle_without")},
     )
     rows["recall"] = rows["right"] / rows["planted"]
@@ -161,7 +163,13 @@ def _headline(rows: pd.DataFrame) -> list[str]:
     words = f"Of pairs that nobody needs (gain {redundant['gain'].mean():.2f}), {found or 'none'} "
     words += f"of {planted} {'is' if found <= 1 else 'are'} found"
     why = ": a model that does without them has no interaction to show"
-    return [*lines, f"{words}{why if found < planted / 2 else ''}."]
+    false = (rows["found"] - rows["right"]).sum()
+    hubs = (rows["units_found"] - rows["units_right"]).sum()
+    return [
+        *lines,
+        f"{words}{why if found < planted / 2 else ''}. Never planted: {false or 'none'} of "
+        f"{rows['found'].sum()} found pairs, {hubs or 'none'} of {rows['units_found'].sum()} hubs.",
+    ]
 
 
 def _notes(table: pd.DataFrame, feature: str) -> list[str]:
@@ -170,6 +178,6 @@ def _notes(table: pd.DataFrame, feature: str) -> list[str]:
     return [
         f"Every point: {birds} simulated bird{'s' if birds > 1 else ''} with {pairs} planted "
         f"pairs, explained from {feature}; syllables in random order and of equal length. Found: "
-        "p ≤ 0.05 for joint evidence, corrected for all pairs, against independent surrogates. No "
+        "p ≤ 0.05 for joint evidence, corrected for all pairs, against independent copies. No "
         "point under precision: nothing was found."
     ]

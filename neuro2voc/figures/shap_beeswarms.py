@@ -15,11 +15,12 @@ from neuro2voc.attribution import Explanation
 from neuro2voc.curves import Protocol
 from neuro2voc.figures import style
 from neuro2voc.figures.depth import region_colors
-from neuro2voc.figures.players import are_bins, number_of
+from neuro2voc.figures.players import are_bins, noun_of, number_of
 from neuro2voc.figures.shap_syllables import LEVEL, name_of
 from neuro2voc.figures.words import shortened
 from neuro2voc.inclusion import UNKNOWN
 from neuro2voc.recording import Binned, Recording
+from neuro2voc.unit_correlations import activity_of
 
 SHOWN = 6  # units of each syllable
 ACROSS = 2  # panels side by side
@@ -74,7 +75,7 @@ def draw_shap_beeswarms(
         kind=style.kind_of(recording),
     )
     axes = figure.subplots(down, ACROSS, squeeze=False, sharex=True).ravel()
-    values, seen = explanation.of_units, activity(explanation)
+    values, seen = explanation.of_units, activity_of(explanation)
     chosen = [foremost(cells[cells["syllable"] == label], shown) for label in labels]
     drawn = [values[:, cell["player"], number] for number, cell in enumerate(chosen)]
     span = np.nanmax(np.concatenate(drawn)) - np.nanmin(np.concatenate(drawn))
@@ -87,19 +88,9 @@ def draw_shap_beeswarms(
         ax.tick_params(axis="x", labelbottom=True)
     for ax in axes[len(axes) - ACROSS : len(labels)]:
         ax.set_xlabel("SHAP value for the syllable's margin (nats)")
-    _explain_colors(figure, axes, len(labels), shown, _player(table))
+    _explain_colors(figure, axes, len(labels), shown, noun_of(table))
     style.legend_below(figure, handles, 2)
     return figure
-
-
-def activity(explanation: Explanation) -> np.ndarray:
-    """Return what the model saw of each player (trials, players), summed over its columns.
-
-    NaN where it was not observed.
-    """
-    features, unit = explanation.features, explanation.unit
-    first = np.flatnonzero(np.diff(unit, prepend=-1))
-    return np.add.reduceat(features, first, axis=1)
 
 
 def foremost(cell: pd.DataFrame, number: int) -> pd.DataFrame:
@@ -271,19 +262,15 @@ def _headline(explanation: Explanation, table: pd.DataFrame, cells: pd.DataFrame
     rises = _rises(explanation, standing)
     more, less = ((sign * rises > 0).sum() or "none" for sign in (1, -1))
     return (
-        f"In {right or 'none'} of {len(standing)} cases of a {_player(table)} that stands out for "
+        f"In {right or 'none'} of {len(standing)} cases of a {noun_of(table)} that stands out for "
         "a syllable, it speaks for it more where the syllable was sung than elsewhere; in "
         f"{more} by firing more, in {less} by firing less."
     )
 
 
-def _player(table: pd.DataFrame) -> str:
-    return "bin" if are_bins(table) else "unit"
-
-
 def _rises(explanation: Explanation, cells: pd.DataFrame) -> np.ndarray:
     """Return the rank correlation of activity and SHAP value over trials, for each cell."""
-    values, seen = explanation.of_units, activity(explanation)
+    values, seen = explanation.of_units, activity_of(explanation)
     found = []
     for cell in cells.itertuples():
         x, y = seen[:, cell.player], values[:, cell.player, explanation.labels.index(cell.syllable)]
@@ -299,7 +286,7 @@ def _notes(explanation: Explanation, table: pd.DataFrame, protocol: Protocol) ->
         f"Boosted trees for all syllables at once on {protocol.feature}, split '{protocol.split}': "
         f"{first['n_trials']:.0f} trials in {first['n_bouts']:.0f} bouts, each explained by a "
         f"model that has not seen it; balanced accuracy {first['balanced_accuracy']:.2f}, chance "
-        f"{first['chance']:.2f}. Right of 0: the {_player(table)} speaks for the syllable."
+        f"{first['chance']:.2f}. Right of 0: the {noun_of(table)} speaks for the syllable."
     ]
     if np.isnan(explanation.values).any():
         notes.append(

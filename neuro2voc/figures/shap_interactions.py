@@ -26,7 +26,6 @@ from neuro2voc.figures.pairs import (
     no_pairs,
     notes_of,
     null_of,
-    one_of_null,
     one_that_scores,
     region_handles,
     ring,
@@ -60,13 +59,13 @@ def draw_shap_interactions(
     recording: Recording,
     protocol: Protocol,
 ) -> Figure:
-    """Draw interactions and evidence of all pairs beside a surrogate's, and the strongest pairs.
+    """Draw interactions and evidence of all pairs beside a copy's, and the strongest pairs.
 
     Parameters
     ----------
     explanation : Explanation
     null : Surrogates
-        What the pairs are seen beside; may be empty.
+        Independent copies, which the pairs are seen beside; may be empty.
     table, pairs : DataFrame
         See `neuro2voc.attribution_tables`.
     recording : Recording
@@ -117,7 +116,7 @@ def draw_shap_interactions(
 def _beside(table: pd.DataFrame) -> str:
     if not null_of(table):
         return "Both halves: this bird."
-    return f"Lower left: this bird.\nUpper right: {one_of_null(table)}."
+    return "Lower left: this bird.\nUpper right: an independent copy."
 
 
 def _limit(*values: np.ndarray) -> float:
@@ -158,9 +157,9 @@ def _headline(table: pd.DataFrame, pairs: pd.DataFrame) -> list[str]:
 
 def _what_is_evidence() -> str:
     return (
-        "Evidence: what a pair's joint pattern adds to the margin of the syllable that was sung, "
-        "less what it adds to all margins on average. Its colours end at the greatest of the bird "
-        "and its surrogates."
+        "Evidence of a pair: each one's half of what their joint pattern adds to the margin of the "
+        "syllable that was sung, less what it adds to all margins on average. Its colours end at "
+        "the greatest of the bird and its copies."
     )
 
 
@@ -170,7 +169,7 @@ def _handles(table: pd.DataFrame, pairs: pd.DataFrame) -> list:
         ringed = {"marker": "o", "ms": 5, "mfc": "none", "mec": style.BLACK, "ls": "none"}
         handles += [
             Line2D([], [], **ringed, label="pairs beyond the null (p ≤ 0.05 for all pairs)"),
-            Line2D([], [], color=style.VERMILION, lw=2, label="the same, on the probe"),
+            Line2D([], [], color=style.VERMILION, lw=2, label="the same, at the right"),
             Line2D([], [], color=FAINT, lw=1.5, label="not beyond it; width is evidence"),
         ]
     else:

@@ -15,7 +15,7 @@ from neuro2voc.figures.depth import (
     mark_regions,
     region_colors,
 )
-from neuro2voc.figures.players import are_bins, number_of
+from neuro2voc.figures.players import are_bins, noun_of, number_of
 from neuro2voc.figures.words import shortened
 from neuro2voc.inclusion import UNKNOWN
 from neuro2voc.recording import Recording
@@ -55,7 +55,8 @@ def draw_shap_syllables(
     figure = style.new_figure(
         style.PAGE,
         down * (height + style.LINE * lists + 17),
-        f"{recording.name}: which units speak for each syllable, from {protocol.feature}",
+        f"{recording.name}: which {noun_of(table)}s speak for each syllable, "
+        f"from {protocol.feature}",
         _headline(table, cells),
         _notes(table, cells, protocol),
         keys=len(handles),

@@ -221,7 +221,8 @@ def _accuracy(times: pd.DataFrame) -> str:
         words += f" ({_signed(every['evidence_null_mean'].sum())} in surrogates)"
     words += f"; the trees' balanced accuracy is {first['balanced_accuracy']:.2f}, chance "
     words += f"{first['chance']:.2f}, the previous syllable alone {first['previous']:.2f}"
-    if first["previous"] >= first["balanced_accuracy"] > first["chance"]:
+    order = first["previous"] >= first["balanced_accuracy"] > first["chance"]
+    if first["null_replicates"] and order:
         words += ": before the onset, all of it may be the song's order"
     return f"{words}."
 
@@ -238,8 +239,8 @@ def _notes(
     width = 1e3 * (first["stop"] - first["start"])
     every = f" every {1e3 * (starts[1] - starts[0]):g} ms" if len(starts) > 1 else ""
     notes = [
-        "Evidence: what a unit's count in a window adds to the margin (log odds) of the syllable "
-        "sung, less the mean of all margins; held out.",
+        "Evidence: what a unit's count in a window adds to the margin (log probability but for a "
+        "common term) of the syllable sung, less the mean of all margins; held out.",
         f"Windows of {width:g} ms{every}, drawn at their middles: those that overlap share spikes "
         f"and credit. Split '{protocol.split}': {first['n_trials']} trials in {first['n_bouts']} "
         "bouts.",

@@ -18,12 +18,13 @@ from neuro2voc.figures.pairs import (
     bar_below,
     draw_matrix,
     in_order,
+    names_of,
     no_pairs,
     region_handles,
     ring,
     significant,
 )
-from neuro2voc.figures.players import are_bins
+from neuro2voc.figures.players import are_bins, noun_of
 from neuro2voc.recording import Recording
 
 TITLE = "how units vary together"
@@ -57,8 +58,8 @@ def draw_unit_correlations(
         style.PAGE,
         TITLES + SIDE + BELOW,
         f"{recording.name}: {title}",
-        _headline(correlations),
-        _notes(correlations, protocol),
+        _headline(correlations, table),
+        _notes(correlations, table, protocol),
         keys=-(-len(handles) // 3),
         kind=style.kind_of(recording),
     )
@@ -119,7 +120,7 @@ def _handles(correlations: pd.DataFrame) -> list:
     return handles
 
 
-def _headline(correlations: pd.DataFrame) -> list[str]:
+def _headline(correlations: pd.DataFrame, table: pd.DataFrame) -> list[str]:
     first = correlations.iloc[0]
     number, beyond = len(correlations), int((correlations["noise_p"] <= LEVEL).sum())
     lines = [
@@ -144,20 +145,21 @@ def _headline(correlations: pd.DataFrame) -> list[str]:
     found = significant(correlations)
     if len(found):
         best = found.iloc[0]
+        names = names_of(table) if are_bins(table) else list(table["unit"])
         lines.append(
-            f"The most evident pair, {best['unit_first']} with {best['unit_second']}, is "
+            f"The most evident pair, {names[best['first']]} with {names[best['second']]}, is "
             f"correlated by {best['noise_least']:.2f} to {best['noise_greatest']:.2f} in single "
             f"syllables and by {best['noise']:.2f} over all.".replace("-0.", "−0.")
         )
     return lines
 
 
-def _notes(correlations: pd.DataFrame, protocol: Protocol) -> list[str]:
+def _notes(correlations: pd.DataFrame, table: pd.DataFrame, protocol: Protocol) -> list[str]:
     first = correlations.iloc[0]
     notes = [
         f"Activity in {protocol.feature}, {first['n_trials']:.0f} trials. Noise: each syllable's "
-        "mean taken off, pooled over syllables. Shuffling also destroys what units share because "
-        "they drift together."
+        "mean taken off, pooled over syllables. Shuffling also destroys what "
+        f"{noun_of(table)}s share because they drift together."
     ]
     if np.isnan(first["signal_chance"]):
         notes.append("With two syllables there is no signal correlation.")

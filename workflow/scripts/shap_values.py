@@ -3,7 +3,7 @@ from neuro2voc.attribution_tables import explanation_tables
 from neuro2voc.curves import Protocol
 from neuro2voc.figures.attribution import draw_attribution
 from neuro2voc.files import save_figure, write_csv
-from neuro2voc.hubs import attribution_null, explain_bird
+from neuro2voc.hubs import AttributionNull, explain_bird, independent_null, shifted_null
 from neuro2voc.inclusion import open_bird, read_inclusion
 from neuro2voc.jobs import job
 from neuro2voc.recording import Recording
@@ -12,15 +12,16 @@ from neuro2voc.trials import read_trials
 
 with job(snakemake.log[0]):
     files, params, output = snakemake.input, snakemake.params, snakemake.output
-    whole, inclusion = Recording.open(files.recording), read_inclusion(files.inclusion)
     bird = open_bird(files.recording, files.inclusion, snakemake.wildcards.bird)
-    trials, protocol = read_trials(files.trials), Protocol(**params.protocol)
-    given = (trials, read_split(files.split), params.windows, protocol)
+    inclusion, protocol = read_inclusion(files.inclusion), Protocol(**params.protocol)
+    given = (read_trials(files.trials), read_split(files.split), params.windows, protocol)
     explanation = explain_bird(bird, *given)
-    surrogates = (*given, read_split(files.kept), params.independent_seeds, inclusion)
-    null = files.null and read_explanation(files.null)[1].beside(*params.surrogate)
-    null = null or attribution_null(whole, *surrogates)
-    tables = explanation_tables(bird, explanation, null, trials, inclusion, *given[2:])
+    if files.null:
+        shifted = read_explanation(files.null)[1].shifted.without(params.itself)
+    else:
+        shifted = shifted_null(Recording.open(files.recording), *given, inclusion)
+    null = AttributionNull(shifted, *independent_null(bird, *given, params.independent_seeds))
+    tables = explanation_tables(bird, explanation, null, given[0], inclusion, *given[2:])
     write_explanation(explanation, null, tables["table"], output.values, feature=protocol.feature)
     for name, table in tables.items():
         write_csv(table, output[name])
