@@ -36,7 +36,7 @@ test: setup
 	$(BIN)/python -m pytest
 
 # Calibration over hundreds of birds, tens of thousands of fuzzed inputs; prints the rows of
-# docs/validation.md. A quarter of an hour on one core.
+# docs/validation.md. Forty minutes on one core.
 test-long: setup
 	$(BIN)/python -m pytest -m long -s
 
