@@ -136,7 +136,7 @@ def test_the_demo_plans_at_most_fifty_jobs_per_bird(tmp_path):
     run = snakemake(tmp_path, "-n", "--quiet", "rules", overlay=None)
     assert run.returncode == 0, run.stderr
     jobs = dict(re.findall(r"^(\w+) +(\d+)$", run.stdout + run.stderr, re.MULTILINE))
-    # Those of no bird alone: what birds have in common, and birds that are simulated for the asking.
+    # Those of no bird alone: what birds have in common, and birds simulated for the asking.
     apart = sum(int(jobs[rule]) for rule in ("all", "many_birds", "across_birds", "shap_truth"))
     assert apart == 4 and int(jobs["total"]) - apart <= 2 * 50
 
