@@ -69,4 +69,4 @@ docs: setup
 
 # All that the workflow made. The environment, recordings and downloads (data/) stay.
 clean:
-	rm -rf results logs slurm_logs .snakemake .pytest_cache .ruff_cache .hypothesis
+	rm -rf results checkpoints logs slurm_logs .snakemake .pytest_cache .ruff_cache .hypothesis

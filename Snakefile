@@ -14,6 +14,7 @@ include: "rules/common.smk"
 include: "rules/recordings.smk"
 include: "rules/trials.smk"
 include: "rules/decoding.smk"
+include: "rules/networks.smk"
 include: "rules/figures.smk"
 include: "rules/checks.smk"
 include: "rules/neurons.smk"
@@ -21,17 +22,19 @@ include: "rules/attribution.smk"
 include: "rules/windows.smk"
 include: "rules/song.smk"
 include: "rules/birds.smk"
+include: "rules/provenance.smk"
 
 
 onerror:
     last_words()
 
 
-# Every figure of every bird in `birds`.
+# Every figure of every bird in `birds`, and what they were made from.
 rule all:
     default_target: True
     input:
         all_figures(),
+        "results/provenance.json",
 
 
 include: "rules/unknown.smk"

@@ -1,6 +1,8 @@
 """The comparison: every number beside what it has to be seen beside."""
 
 import logging
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -71,12 +73,11 @@ def null_band(
     kept: pd.DataFrame | None,
     kind: str,
     seeds: list[int],
-    metrics: list[dict],
+    fits: Mapping[tuple[str, str], Callable],
     windows: dict,
     trial_settings: dict,
-    seed: int,
 ) -> pd.DataFrame:
-    """Decode surrogates with settings fixed to those chosen most often on the real bird.
+    """Decode surrogates as the real bird was decoded.
 
     Parameters
     ----------
@@ -92,45 +93,65 @@ def null_band(
         Of the surrogates.
     seeds : list of int
         One surrogate each.
-    metrics : list of dict
-        Contents of the decoders' metrics.json under this split.
+    fits : mapping from (decoder, feature) to callable
+        Each returns, when called for a surrogate, the fitting function to decode it with.
     windows : dict
         The configuration's.
     trial_settings : dict
         Arguments of `neuro2voc.trials.make_trials`.
-    seed : int
-        Of the decoders.
 
     Returns
     -------
     DataFrame
         decoder, feature, replicate (from 1), balanced_accuracy.
     """
-    cells = [
-        (content["decoder"], feature, commonest(cell["chosen"]))
-        for content in metrics
-        for feature, cell in content["features"].items()
-    ]
-    names = sorted({feature for _, feature, _ in cells})
+    names = sorted({feature for _, feature in fits})
     rows = []
     for replicate, number in enumerate(seeds, start=1):
         bird = with_included(surrogate(recording, kind, number, trials, kept), inclusion)
         used = used_trials(make_trials(bird, **trial_settings))
         features = make_features(bird, used, names, windows)
         fold, labels = outer_folds(used, split), sorted(used["label"].unique())
-        for decoder, feature, settings in cells:
-            X = features[feature]
-            fit = fixed_fit(make_decoder(decoder, seed, feature)[0], settings)
-            frame = cross_decode(X, used, fold, fit)
+        for (decoder, feature), fit in fits.items():
+            frame = cross_decode(features[feature], used, fold, fit())
             score = balanced_accuracy(confusion(frame["truth"], frame["prediction"], labels))
             rows.append((decoder, feature, replicate, score))
         log.info("replicate %d of %d", replicate, len(seeds))
     return pd.DataFrame(rows, columns=list(NULL))
 
 
-def read_null(path: str) -> pd.DataFrame:
+def fixed_fits(metrics: list[dict], seed: int) -> dict[tuple[str, str], Callable]:
+    """Return the fits of classical decoders, with the settings that most folds chose.
+
+    Parameters
+    ----------
+    metrics : list of dict
+        Contents of the decoders' metrics.json under one split.
+    seed : int
+        Of the decoders.
+    """
+
+    def fixed(decoder: str, feature: str, chosen: list[dict]) -> Callable:
+        return lambda: fixed_fit(make_decoder(decoder, seed, feature)[0], commonest(chosen))
+
+    return {
+        (content["decoder"], feature): fixed(content["decoder"], feature, cell["chosen"])
+        for content in metrics
+        for feature, cell in content["features"].items()
+    }
+
+
+def read_null(path: str | Path) -> pd.DataFrame:
     """Read a null band."""
     return read_csv(path, NULL)
+
+
+def read_nulls(paths: Iterable[str | Path]) -> dict[str, pd.DataFrame]:
+    """Read null bands by split, the stem of their files; several of one split are put together."""
+    tables: dict[str, list[pd.DataFrame]] = {}
+    for path in paths:
+        tables.setdefault(Path(path).stem, []).append(read_null(path))
+    return {split: pd.concat(parts, ignore_index=True) for split, parts in tables.items()}
 
 
 def comparison_table(

@@ -13,6 +13,7 @@ from neuro2voc.errors import DataError, nearest
 SURROGATES = ("shuffled", "shifted", "poisson", "independent")
 SPLITS = ("blocked", "session", "random")
 DECODERS = ("logistic", "svm", "xgboost", "forest", "bayes", "lda")
+NETWORKS = ("lstm",)
 
 SOURCES = ("simulated", "recordings", "public")
 # What a bird may state for itself instead of the global setting.

@@ -55,6 +55,7 @@ def check_config(config: dict, schema_path: str | Path, simulator_keys: Iterable
     _check_bins(config)
     _check_reach(config)
     _check_features(config)
+    _check_networks(config)
     _check_confusion(config)
     _check_across(config)
     _check_trap(config)
@@ -382,11 +383,22 @@ def _check_reach(config: Mapping) -> None:
 
 def _check_confusion(config: Mapping) -> None:
     for kind in ("split", "decoder", "feature"):
-        name, listed = config["confusion"][kind], config[f"{kind}s"]
+        name, listed = config["confusion"][kind], [*config[f"{kind}s"]]
+        listed += config["networks"]["decoders"] if kind == "decoder" else []
         if name not in listed:
             raise _wrong(
                 f"{_at(('confusion', kind))} is {_shown(name)}, which `{kind}s` does not list.",
                 f"one of {_listed(listed)}",
+            )
+
+
+def _check_networks(config: Mapping) -> None:
+    for feature in config["networks"]["features"]:
+        if feature not in config["windows"]:
+            raise _wrong(
+                f"{_at(('networks', 'features'))} holds {_shown(feature)}, but networks see bins "
+                f"in time{nearest(feature, config['windows']) or '.'}",
+                f"the name of a window: {_listed(config['windows'])}",
             )
 
 

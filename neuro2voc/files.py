@@ -67,19 +67,19 @@ def write_json(obj: object, path: str | Path) -> None:
     path : str or Path
         The file to write.
     """
-    text = json.dumps(_plain(obj), sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(plain(obj), sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
     with replacing(path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8", newline="\n")
 
 
-def _plain(obj: object) -> object:
-    """Return `obj` in what JSON knows: dict, list, str, int, float, bool, None."""
+def plain(obj: object) -> object:
+    """Return `obj` as `write_json` writes it: dict, list, str, int, float, bool, None."""
     if isinstance(obj, Mapping):
-        return {str(key): _plain(value) for key, value in obj.items()}
+        return {str(key): plain(value) for key, value in obj.items()}
     if isinstance(obj, np.ndarray | np.generic):
-        return _plain(obj.tolist())
+        return plain(obj.tolist())
     if isinstance(obj, list | tuple):
-        return [_plain(value) for value in obj]
+        return [plain(value) for value in obj]
     if isinstance(obj, float):
         return float(JSON_FLOAT % obj) if math.isfinite(obj) else None
     return obj
@@ -99,6 +99,8 @@ def hdf5_writer(path: str | Path) -> Iterator[h5py.File]:
 def save_figure(figure: object, path: str | Path) -> None:
     """Save a matplotlib figure as PNG (200 dpi) and as PDF beside it, without dates; close it.
 
+    Within a job both say what made them (`neuro2voc.origin`).
+
     Parameters
     ----------
     figure : matplotlib.figure.Figure
@@ -108,11 +110,15 @@ def save_figure(figure: object, path: str | Path) -> None:
     """
     import matplotlib.pyplot as plt
 
+    from neuro2voc.origin import text_for_pdf, text_for_png
+
     path = Path(path)
+    for_png = {"Software": None, **text_for_png(path)}
     undated = {"Creator": None, "Producer": None, "CreationDate": None}
+    for_pdf = {**undated, **text_for_pdf(path.with_suffix(".pdf"))}
     with replacing(path) as png, replacing(path.with_suffix(".pdf")) as pdf:
-        figure.savefig(png, format="png", dpi=200, metadata={"Software": None})
-        figure.savefig(pdf, format="pdf", metadata=undated)
+        figure.savefig(png, format="png", dpi=200, metadata=for_png)
+        figure.savefig(pdf, format="pdf", metadata=for_pdf)
     plt.close(figure)
 
 

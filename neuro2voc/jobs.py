@@ -1,4 +1,4 @@
-"""What every job of the workflow does around its work: keep a log and fail in one sentence."""
+"""What every job of the workflow does around its work: log, record, fail in one sentence."""
 
 import logging
 import signal
@@ -11,21 +11,24 @@ from pathlib import Path
 from threadpoolctl import threadpool_limits
 
 from neuro2voc.errors import DataError
+from neuro2voc.origin import recorded
 
 
 @contextmanager
-def job(log_path: str | Path, threads: int = 1) -> Iterator[logging.Logger]:
-    """Run the body of a script with a log file, and without a traceback as the last word.
+def job(work: object, threads: int = 1) -> Iterator[logging.Logger]:
+    """Run the body of a script with a log and a record, and no traceback as the last word.
 
     What the library logs from INFO on goes into the file and to stderr; warnings, and what other
     libraries log, into the file only. A `DataError` ends the script with its sentence, any other
     error with one sentence that points to the log, which then holds the traceback; both with exit
-    status 1.
+    status 1. Beside the first output of a job that ended well lies what made it
+    (`neuro2voc.origin`).
 
     Parameters
     ----------
-    log_path : path
-        The log file; missing folders are made, an old file is replaced.
+    work : object
+        What a script is to do, as Snakemake hands it over: ``rule, input, output, params,
+        wildcards, log``. The log's missing folders are made, an old log is replaced.
     threads : int
         Threads of numerical libraries. It must not depend on the machine, because sums taken in
         another order end in other bytes.
@@ -37,10 +40,10 @@ def job(log_path: str | Path, threads: int = 1) -> Iterator[logging.Logger]:
 
     Examples
     --------
-    >>> with job("job.log") as log:  # doctest: +SKIP
+    >>> with job(snakemake) as log:  # doctest: +SKIP
     ...     log.info("134 trials")
     """
-    path = Path(str(log_path))
+    path = Path(str(work.log[0]))
     path.parent.mkdir(parents=True, exist_ok=True)
     root, logger = logging.getLogger(), logging.getLogger("neuro2voc")
     file = logging.FileHandler(path, mode="w", encoding="utf-8")
@@ -58,7 +61,7 @@ def job(log_path: str | Path, threads: int = 1) -> Iterator[logging.Logger]:
     # A cancelled job leaves by the front door, so that nothing half-written stays behind.
     terminated = signal.signal(signal.SIGTERM, _interrupt)
     try:
-        with threadpool_limits(threads):
+        with threadpool_limits(threads), recorded(work):
             yield logger
         root.removeHandler(progress)
         logger.info("done")

@@ -10,7 +10,16 @@ from neuro2voc import __version__
 from neuro2voc.configuration import WHOLE_SYLLABLE_FEATURES
 from neuro2voc.recording import Recording, Units
 
-LIBRARIES = ("numpy", "pandas", "numba", "scikit-learn", "xgboost", "snakemake", "pynwb")
+LIBRARIES = (
+    "numpy",
+    "pandas",
+    "numba",
+    "scikit-learn",
+    "xgboost",
+    "torch",
+    "snakemake",
+    "pynwb",
+)
 FEATURES = {
     "count": "spike counts of the whole syllable",
     "rate": "mean rates of the whole syllable",
@@ -24,6 +33,7 @@ DECODERS = {
     "bayes": "Gaussian naive Bayes",
     "lda": "linear discriminant analysis with shrunken covariance (OAS)",
 }
+NETWORKS = {"lstm": "a recurrent network (LSTM)"}
 SPLITS = {
     "blocked": "contiguous blocks of whole song bouts",
     "random": "single trials drawn at random (which lets trials of one bout lie on both sides)",
@@ -118,7 +128,23 @@ def _decoding(config: Mapping) -> str:
         f"weighed equally.{duration} Trials were held out in turn as {_list(splits, 'or')}. "
         f"All fitted steps, imputation and scaling included, were fitted "
         f"within the training folds, and hyperparameters chosen there on {config['inner_folds']} "
-        "inner folds made the same way."
+        f"inner folds made the same way.{_networks(config)}"
+    )
+
+
+def _networks(config: Mapping) -> str:
+    networks, training = config["networks"], config["training"]
+    splits = [name for name in networks["splits"] if name in config["splits"]]
+    if not networks["decoders"] or not splits:
+        return ""
+    names = [NETWORKS[name] for name in networks["decoders"]]
+    features = [_window(config["windows"][name]) for name in networks["features"]]
+    return (
+        f" {_list(names)[0].upper()}{_list(names)[1:]} decoded {_list(features)} under the split "
+        f"{_list(splits)}, trained by AdamW in steps of {training['batch']} trials (highest rate "
+        f"{training['rate']:g}, weight decay {training['decay']:g}) until {training['patience']} "
+        f"epochs, of at most {training['epochs']}, had not lowered the loss on an inner fold; each "
+        "inner fold stopped one network, and the probabilities of these were averaged."
     )
 
 
@@ -153,7 +179,7 @@ def _judgement(comparison: pd.DataFrame, config: Mapping) -> str:
     if cells.empty:
         return text
     text += (
-        f" Each decoding was repeated on {config['replicates']} surrogates "
+        f" Each decoding was repeated on {_replicates(cells, config)} surrogates "
         f"({SURROGATES[null['surrogate']]}), and p is the share of these, the data included, that "
         "did as well."
     )
@@ -171,6 +197,16 @@ def _judgement(comparison: pd.DataFrame, config: Mapping) -> str:
         "with 80 % power; to stand above the preceding syllable, and of whole syllables above "
         "duration, takes more wherever these lie higher."
     )
+
+
+def _replicates(cells: pd.DataFrame, config: Mapping) -> str:
+    """Write how many surrogates there were, those of networks apart where they differ."""
+    networks = config["networks"]
+    if not cells["decoder"].isin(networks["decoders"]).any():
+        return str(config["replicates"])
+    if networks["replicates"] == config["replicates"]:
+        return str(config["replicates"])
+    return f"{config['replicates']} (networks: {networks['replicates']})"
 
 
 def _found(row: tuple) -> str:

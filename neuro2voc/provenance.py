@@ -1,8 +1,11 @@
 """What code made a result: the version of a script, which changes when its meaning does."""
 
 import ast
+import contextlib
 import hashlib
 import importlib.metadata
+import json
+import secrets
 import sys
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -32,26 +35,115 @@ def code_version(script_path: str | Path, package: str | Path = PACKAGE) -> str:
     str
         For example ``"0f3a5b7c9d1e2f30 numpy==2.4.6 pandas==3.1.1"``.
 
+    Raises
+    ------
+    DataError
+        A file that cannot be read, or is not valid Python.
+
     Notes
     -----
     Imports are read, not run: modules named in strings (``importlib.import_module``) are not seen.
     """
+    return code_versions([script_path], package)[Path(script_path).stem]
+
+
+def code_versions(
+    script_paths: Iterable[str | Path],
+    package: str | Path = PACKAGE,
+    memory: str | Path | None = None,
+) -> dict[str, str]:
+    """Return the versions of many scripts by their names without suffix, as `code_version` does.
+
+    Parameters
+    ----------
+    script_paths : iterable of path
+        Python scripts.
+    package : path, optional
+        The folder of the package whose modules are followed.
+    memory : path, optional
+        A JSON file that keeps what was read of each file from one call to the next, by the file's
+        content, so that the result is the same with and without it. It is made where it is
+        missing, damaged or out of date; where it cannot be written, every call reads anew.
+
+    Raises
+    ------
+    DataError
+        A file that cannot be read, or is not valid Python.
+    """
     package = Path(package).resolve()
-    script_digest, imported = _parsed(Path(script_path), "")
-    digests, libraries, waiting = {}, set(), list(imported)
-    while waiting:
-        name = waiting.pop()
-        if name.split(".")[0] != package.name:
-            libraries.add(name.split(".")[0])
-            continue
-        for module, path in _files(name, package):
-            if module not in digests:
-                digests[module], imported = _parsed(path, module)
-                waiting.extend(imported)
-    code = hashlib.sha256(script_digest.encode())
-    for module in sorted(digests):
-        code.update(f"\n{module} {digests[module]}".encode())
-    return " ".join([code.hexdigest()[:16], *_versions(libraries)])
+    remembered = {} if memory is None else _recall(Path(memory))
+    used: dict[str, list] = {}
+
+    @cache
+    def parsed(path: Path, module: str) -> list:
+        source = _source(path)
+        key = _key(source, path, module)
+        used[key] = remembered.get(key) or _parsed(source, path, module)
+        return used[key]
+
+    @cache
+    def files(name: str) -> tuple[tuple[str, Path], ...]:
+        return tuple(_files(name, package))
+
+    versions = {}
+    for path in map(Path, script_paths):
+        script_digest, imported = parsed(path, "")
+        digests, libraries, waiting = {}, set(), set(imported)
+        while waiting:
+            name = waiting.pop()
+            if name.split(".")[0] != package.name:
+                libraries.add(name.split(".")[0])
+                continue
+            for module, file in files(name):
+                if module not in digests:
+                    digests[module], imported = parsed(file, module)
+                    waiting.update(imported)
+        code = hashlib.sha256(script_digest.encode())
+        for module in sorted(digests):
+            code.update(f"\n{module} {digests[module]}".encode())
+        versions[path.stem] = " ".join([code.hexdigest()[:16], *_versions(libraries)])
+    if memory is not None and not used.keys() <= remembered.keys():
+        _remember(Path(memory), used)
+    return versions
+
+
+def _recall(memory: Path) -> dict[str, list]:
+    """Return what a memory holds: by key, a digest and imported names; nothing if it is damaged."""
+    try:
+        entries = json.loads(memory.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    entries = entries.items() if isinstance(entries, dict) else ()
+    return {key: entry for key, entry in entries if _is_entry(entry)}
+
+
+def _is_entry(entry) -> bool:
+    match entry:
+        case [str(), list() as imported]:
+            return all(isinstance(name, str) for name in imported)
+    return False
+
+
+def _remember(memory: Path, entries: dict[str, list]) -> None:
+    """Write a memory in one step, since other processes may write and read it now."""
+    part = memory.with_name(f"{memory.name}.{secrets.token_hex(4)}")
+    try:
+        memory.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(json.dumps(entries))
+        part.replace(memory)
+    except OSError:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+@cache
+def _reader() -> str:
+    """What the reading itself depends on: this module, and Python, whose syntax trees differ."""
+    return f"{sys.version} {hashlib.sha256(Path(__file__).read_bytes()).hexdigest()}"
+
+
+def _key(source: bytes, path: Path, module: str) -> str:
+    return hashlib.sha256(f"{_reader()}\n{module} {path.name}\n".encode() + source).hexdigest()
 
 
 def _files(name: str, package: Path) -> Iterator[tuple[str, Path]]:
@@ -72,21 +164,17 @@ def _files(name: str, package: Path) -> Iterator[tuple[str, Path]]:
             yield module, folder / "__init__.py"
 
 
-def _parsed(path: Path, module: str) -> tuple[str, tuple[str, ...]]:
-    """Return the digest of a file and the dotted names it imports."""
+def _source(path: Path) -> bytes:
     try:
-        status = path.stat()
+        return path.read_bytes()
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}.") from error
-    return _parsed_file(path, module, status.st_mtime_ns, status.st_size)
 
 
-# Modules are shared by most scripts. Time and size are part of the key so that an edited file is
-# read again, as in a notebook.
-@cache
-def _parsed_file(path: Path, module: str, mtime: int, size: int) -> tuple[str, tuple[str, ...]]:
+def _parsed(source: bytes, path: Path, module: str) -> list:
+    """Return the digest of a file and the dotted names it imports."""
     try:
-        tree = ast.parse(path.read_bytes(), filename=str(path))
+        tree = ast.parse(source, filename=str(path))
     except (SyntaxError, ValueError) as error:
         line = f", line {error.lineno}" if getattr(error, "lineno", None) else ""
         raise DataError(f"{path}{line}: not valid Python ({error}); correct it.") from error
@@ -103,7 +191,7 @@ def _parsed_file(path: Path, module: str, mtime: int, size: int) -> tuple[str, t
         _drop_docstring(node)
     tree.body = [node for node in tree.body if not _states_version(node)]
     digest = hashlib.sha256(ast.dump(tree).encode()).hexdigest()
-    return digest, tuple(dict.fromkeys(imported))
+    return [digest, list(dict.fromkeys(imported))]
 
 
 def _absolute(node: ast.ImportFrom, container: str) -> str:

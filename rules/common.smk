@@ -119,6 +119,16 @@ def check(kind, name, known):
         stop(f"no {kind} called '{name}'{hint} There are: {', '.join(known)}.")
 
 
+def decoders_under(wildcards):
+    """The decoders of a target's split; networks see only some splits."""
+    networks = config["networks"]
+    split = wildcards.get("split")
+    return [
+        *config["decoders"],
+        *(networks["decoders"] if split in (None, *networks["splits"]) else []),
+    ]
+
+
 def check_target(wildcards):
     """Stop in a sentence where a target names what the configuration does not."""
     or_stop(configuration.check_bird, wildcards.bird, config)
@@ -127,12 +137,14 @@ def check_target(wildcards):
             f"split of {wildcards.bird}", wildcards.split, of_bird("splits")(wildcards)
         )
     if "decoder" in wildcards.keys():
-        check("decoder", wildcards.decoder, config["decoders"])
+        check("decoder", wildcards.decoder, decoders_under(wildcards))
     if "feature" in wildcards.keys():
         # Whatever has no decoder in its name is made for the asking.
         known = [*configuration.WHOLE_SYLLABLE_FEATURES, *config["windows"]]
-        decoded = "decoder" in wildcards.keys()
-        check("feature", wildcards.feature, config["features"] if decoded else known)
+        if "decoder" in wildcards.keys():
+            network = wildcards.decoder in config["networks"]["decoders"]
+            known = config["networks"]["features"] if network else config["features"]
+        check("feature", wildcards.feature, known)
 
 
 def checked(path):
@@ -173,6 +185,14 @@ def seeds_of(bird, kind, replicates):
         )
         for number in range(1, replicates + 1)
     ]
+
+
+def seeds_of_network_null(wildcards):
+    kind, replicates = (
+        config["null_band"]["surrogate"],
+        config["networks"]["replicates"],
+    )
+    return seeds_of(wildcards.bird, kind, replicates)
 
 
 def seeds_of_null(wildcards):
@@ -291,6 +311,23 @@ def decodings(file, names):
     return inputs
 
 
+def network_splits(bird):
+    """The bird's splits under which networks decode."""
+    splits = or_stop(configuration.setting, config, bird, "splits")
+    return [split for split in splits if split in config["networks"]["splits"]]
+
+
+def network_metrics(wildcards):
+    """metrics.json of each network under each split that it decodes."""
+    check_target(wildcards)
+    return expand(
+        "results/decoding/{bird}/{split}/{network}/metrics.json",
+        bird=wildcards.bird,
+        split=network_splits(wildcards.bird),
+        network=config["networks"]["decoders"],
+    )
+
+
 def settings_of_bird(wildcards):
     """All that the methods paragraph says of how a bird was decoded."""
     keys = [
@@ -303,7 +340,7 @@ def settings_of_bird(wildcards):
         "features",
         "decoders",
     ]
-    keys += ["null_band", "replicates", "bootstrap"]
+    keys += ["null_band", "replicates", "bootstrap", "networks", "training"]
     return {key: of_bird(key)(wildcards) for key in keys}
 
 
@@ -319,11 +356,17 @@ def nulls_of_bird(wildcards):
     """Null bands; a surrogate has none, since surrogates of surrogates are not made."""
     if is_surrogate(wildcards.bird):
         return []
-    return expand(
-        "results/null/{bird}/{split}.csv",
-        bird=wildcards.bird,
-        split=of_bird("splits")(wildcards),
-    )
+    networks = config["networks"]["decoders"] and network_splits(wildcards.bird)
+    nulls = "results/{kind}/{bird}/{split}.csv"
+    return [
+        *expand(
+            nulls,
+            kind="null",
+            bird=wildcards.bird,
+            split=of_bird("splits")(wildcards),
+        ),
+        *expand(nulls, kind="null_networks", bird=wildcards.bird, split=networks),
+    ]
 
 
 def predecessors_of_bird(wildcards):
@@ -444,9 +487,29 @@ def all_figures():
         for bird in config["birds"]
         for figure in FIGURES
     ]
+    of_birds += [
+        f"results/losses/{bird}/{split}/{network}.png"
+        for bird in config["birds"]
+        for split in network_splits(bird)
+        for network in config["networks"]["decoders"]
+    ]
     of_birds.append(f"results/shap_truth/{config['recovery']['bird']}.png")
     if len(config["birds"]) > 1:
         of_birds.append("results/many_birds.png")
     if len(config["across"]["birds"]) > 1:
         of_birds.append("results/across_birds.png")
     return of_birds
+
+
+def asked_figure(wildcards):
+    """The picture that `whence` is asked about; its absolute path, so that no rule makes it first."""
+    figure = config["figure"]
+    if not figure:
+        stop(
+            "results/whence.txt says what made a picture; name one: "
+            "--config figure=/path/to/picture.png"
+        )
+    path = Path(figure).expanduser().absolute()
+    if not path.is_file():
+        stop(f"{figure}, given as `figure`, does not exist or is no file; correct it.")
+    return str(path)

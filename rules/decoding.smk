@@ -1,4 +1,4 @@
-# Decoders, what they have to be seen beside, and the comparison. One job for all features of a decoder.
+# Decoders, what they have to be seen beside, and the comparison. One job for all classical decoders.
 
 
 rule decode:
@@ -7,19 +7,24 @@ rule decode:
         trials=checked("results/trials/{whole}.csv"),
         split=checked("results/splits/{parent}/{split}.csv"),
     output:
-        predictions="results/decoding/{bird}/{split}/{decoder}/predictions.csv",
-        metrics="results/decoding/{bird}/{split}/{decoder}/metrics.json",
+        predictions=expand(
+            "results/decoding/{{bird}}/{{split}}/{decoder}/predictions.csv",
+            decoder=config["decoders"],
+        ),
+        metrics=expand(
+            "results/decoding/{{bird}}/{{split}}/{decoder}/metrics.json",
+            decoder=config["decoders"],
+        ),
     log:
-        "logs/decode/{bird}/{split}/{decoder}.log",
+        "logs/decode/{bird}/{split}.log",
     benchmark:
-        "results/benchmarks/decode/{bird}/{split}/{decoder}.tsv"
-    wildcard_constraints:
-        decoder=none_of(configuration.BASELINES, "/"),
+        "results/benchmarks/decode/{bird}/{split}.tsv"
     conda:
         ENVIRONMENT
     resources:
         mem_mb=4000,
     params:
+        decoders=lookup("decoders", within=config),
         features=lookup("features", within=config),
         inner_folds=lookup("inner_folds", within=config),
         resamples=lookup("bootstrap", within=config),
@@ -118,6 +123,7 @@ rule null_band:
 rule comparison:
     input:
         metrics=decodings("metrics.json", config["decoders"]),
+        networks=network_metrics,
         baselines=decodings("metrics.json", configuration.BASELINES),
         nulls=nulls_of_bird,
         oracle=oracle_of_bird,

@@ -48,6 +48,7 @@ def config():
             }
         },
         "mirror": "",
+        "figure": "",
         "labels": [],
         "bout_gap": 0.5,
         "splits": ["blocked", "random"],
@@ -57,6 +58,11 @@ def config():
         "windows": {"onset": dict(WINDOW)},
         "features": ["count", "onset"],
         "decoders": ["logistic"],
+        "networks": {"decoders": [], "features": ["onset"], "splits": ["blocked"]}
+        | {"replicates": 19},
+        "training": {"epochs": 4, "patience": 2, "batch": 8, "rate": 0.01, "decay": 0.0}
+        | {"warmup": 0.1, "clip": 1.0, "device": "auto"},
+        "lstm": {"hidden": 8, "layers": 1, "dropout": 0.0},
         "null_band": {"surrogate": "shifted", "replicates": 19},
         "confusion": {"split": "blocked", "decoder": "logistic", "feature": "count"},
         "inclusion": {"minimum_rate": 0.1, "quality": []},

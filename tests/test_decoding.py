@@ -16,6 +16,7 @@ from neuro2voc.comparison import (
     ORACLE,
     baseline_fitting,
     comparison_table,
+    fixed_fits,
     null_band,
     read_null,
 )
@@ -436,7 +437,7 @@ def test_the_null_band_is_the_same_decoder_on_surrogates(tmp_path):
     windows = {"w": {"align": "onset", "start": 0.0, "stop": 0.04, "bin": 0.02}}
     inclusion = inclusion_table(recording, {})
     birds, how = (recording, inclusion, trials, split, split), ("shifted", [5, 6])
-    arguments = (*birds, *how, [content], windows, kept, 0)
+    arguments = (*birds, *how, fixed_fits([content], 0), windows, kept)
     null = null_band(*arguments)
     assert null["replicate"].tolist() == [1, 1, 2, 2]
     assert null["feature"].tolist() == ["count", "w"] * 2

@@ -39,6 +39,8 @@ def test_the_conda_environment_holds_the_pinned_runtime_dependencies():
     assert environment["channels"] == ["conda-forge", "nodefaults"]
     pinned = dict(line.split("==") for line in environment["dependencies"][-1]["pip"])
     run, _ = direct()
+    # Jobs do not submit jobs.
+    run -= {"snakemake-executor-plugin-slurm"}
     assert {normal(name) for name in pinned} == run
     assert {normal(name): version for name, version in pinned.items()} == {
         name: constraints()[name] for name in run
@@ -68,5 +70,6 @@ def test_the_version_is_stated_once_and_cited():
 def test_what_is_installed_is_what_is_pinned():
     pinned = constraints()
     run, check = direct()
-    installed = {name: importlib.metadata.version(name) for name in run | check}
+    # PyTorch's builds differ by what follows the plus sign.
+    installed = {name: importlib.metadata.version(name).split("+")[0] for name in run | check}
     assert installed == {name: pinned[name] for name in installed}

@@ -32,6 +32,9 @@ CONFIG = {
     "null_band": {"surrogate": "shifted"},
     "replicates": 19,
     "bootstrap": 1000,
+    "networks": {"decoders": ["lstm"], "features": ["onset"], "splits": ["blocked"]}
+    | {"replicates": 19},
+    "training": {"batch": 32, "rate": 0.01, "decay": 0.01, "patience": 6, "epochs": 40},
 }
 
 

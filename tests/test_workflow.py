@@ -21,6 +21,7 @@ from neuro2voc.decoding import commonest, cross_decode, fixed_fit, outer_folds
 from neuro2voc.evaluation import balanced_accuracy, confusion
 from neuro2voc.features import feature_matrix
 from neuro2voc.files import sha256_of
+from neuro2voc.origin import sidecar_of
 from neuro2voc.recording import Recording
 from neuro2voc.sources.settings import Settings
 from neuro2voc.sources.simulate import simulate
@@ -73,6 +74,60 @@ def test_a_second_run_has_nothing_to_do(tiny):
     run = snakemake(tiny, "--cores", "2")
     assert run.returncode == 0
     assert "Nothing to be done" in run.stderr
+
+
+def test_the_history_of_the_run_is_whole(tiny):
+    """Every job left its record, and no file is without one."""
+    records = sorted((tiny / "results").rglob("*.origin.json"))
+    targets = [json.loads(path.read_text())["target"] for path in records]
+    assert [sidecar_of(tiny / target) for target in targets] == records
+    history = json.loads((tiny / "results/provenance.json").read_text())
+    assert {*history["jobs"], "results/provenance.json"} == set(targets)
+    assert history["differing"] == history["unrecorded"] == [] and history["outdated"] == {}
+    made = {str(p.relative_to(tiny)) for p in (tiny / "results").rglob("*") if p.is_file()}
+    left = {p for p in made - set(history["files"]) if "/benchmarks/" not in p}
+    crate = {"results/provenance.json", "results/ro-crate-metadata.json"}
+    assert {p for p in left if not p.endswith(".origin.json")} == crate
+    actions = json.loads((tiny / "results/ro-crate-metadata.json").read_text())["@graph"]
+    assert sum(each["@type"] == "CreateAction" for each in actions) == len(history["jobs"])
+
+
+def test_a_picture_leads_back_to_its_command(tiny, tmp_path):
+    picture = tmp_path / "from a paper.png"
+    picture.write_bytes((tiny / "results/shap_beeswarms/tiny.png").read_bytes())
+
+    def ask(figure):
+        return snakemake(
+            tiny, "--cores", "1", "--config", f"figure={figure}", "--", "results/whence.txt"
+        )
+
+    assert ask(picture).returncode == 0
+    answer = (tiny / "results/whence.txt").read_text()
+    assert "is results/shap_beeswarms/tiny.png, with digest" in answer
+    assert "\n  rule: shap_syllables\n" in answer
+    assert "Its bytes are those of results/shap_beeswarms/tiny.png." in answer
+    assert "\n  snakemake --cores 1 -- results/shap_beeswarms/tiny.png\n" in answer
+    # Another picture at the same place, and older than the answer.
+    picture.write_bytes((tiny / "results/units/tiny.pdf").read_bytes())
+    os.utime(picture, (0, 0))
+    assert ask(picture).returncode == 0
+    assert "is results/units/tiny.pdf, with" in (tiny / "results/whence.txt").read_text()
+    for figure, sentence in [
+        ("", "name one: --config figure=/path/to/picture.png"),
+        (tmp_path / "no.png", "no.png, given as `figure`, does not exist"),
+        (TINY, "tiny.yaml is neither PNG nor PDF"),
+    ]:
+        run = ask(figure)
+        assert run.returncode == 1
+        assert sentence in "\n".join(run.stderr.strip().splitlines()[-6:])
+        assert "Traceback" not in run.stdout + run.stderr
+    # Nothing is made first because a picture is asked about where it lies.
+    arguments = ["--config", "figure=results/sessions/tiny.png", "bootstrap=60"]
+    run = snakemake(tiny, "-n", "--quiet", "rules", *arguments, "--", "results/whence.txt")
+    assert re.findall(r"^(\w+) +(\d+)$", run.stdout + run.stderr, re.MULTILINE) == [
+        ("whence", "1"),
+        ("total", "1"),
+    ]
 
 
 def test_every_decoder_writes_the_same_two_files(tiny):
@@ -137,8 +192,9 @@ def test_the_demo_plans_at_most_fifty_jobs_per_bird(tmp_path):
     assert run.returncode == 0, run.stderr
     jobs = dict(re.findall(r"^(\w+) +(\d+)$", run.stdout + run.stderr, re.MULTILINE))
     # Those of no bird alone: what birds have in common, and birds simulated for the asking.
-    apart = sum(int(jobs[rule]) for rule in ("all", "many_birds", "across_birds", "shap_truth"))
-    assert apart == 4 and int(jobs["total"]) - apart <= 2 * 50
+    rules = ("all", "many_birds", "across_birds", "shap_truth", "provenance")
+    apart = sum(int(jobs[rule]) for rule in rules)
+    assert apart == 5 and int(jobs["total"]) - apart <= 2 * 50
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ from neuro2voc.figures.birds import draw_across
 from neuro2voc.files import save_figure, write_csv
 from neuro2voc.jobs import job
 
-with job(snakemake.log[0]):
+with job(snakemake):
     files, params = snakemake.input, snakemake.params
     birds = [
         read_bird(name, *paths, params.feature, params.labels.get(name, {}))

@@ -5,7 +5,7 @@ from neuro2voc.inclusion import open_bird
 from neuro2voc.jobs import job
 from neuro2voc.trials import read_trials
 
-with job(snakemake.log[0]):
+with job(snakemake):
     files = snakemake.input
     recording = open_bird(files.recording, files.inclusion, snakemake.wildcards.bird)
     artefacts = check_artefacts(recording, read_trials(files.trials), snakemake.params.seed)

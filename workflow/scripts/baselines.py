@@ -6,7 +6,7 @@ from neuro2voc.jobs import job
 from neuro2voc.splits import read_split
 from neuro2voc.trials import read_trials, used_trials
 
-with job(snakemake.log[0]):
+with job(snakemake):
     params, output = snakemake.params, snakemake.output
     trials = used_trials(read_trials(snakemake.input.trials))
     split = read_split(snakemake.input.split)

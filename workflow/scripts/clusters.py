@@ -7,7 +7,7 @@ from neuro2voc.inclusion import open_bird
 from neuro2voc.jobs import job
 from neuro2voc.trials import read_trials
 
-with job(snakemake.log[0]):
+with job(snakemake):
     files, params, feature = snakemake.input, snakemake.params, snakemake.wildcards.feature
     recording = open_bird(files.recording, files.inclusion, snakemake.wildcards.bird)
     clusters = find_clusters(

@@ -1,7 +1,7 @@
 import json
 from pathlib import Path
 
-from neuro2voc.comparison import comparison_table, read_null
+from neuro2voc.comparison import comparison_table, read_nulls
 from neuro2voc.decoding import read_predictions
 from neuro2voc.figures.comparison import draw_comparison
 from neuro2voc.files import read_csv, save_figure, write_csv
@@ -10,11 +10,14 @@ from neuro2voc.jobs import job
 from neuro2voc.splits import read_split
 from neuro2voc.trials import read_trials, used_trials
 
-with job(snakemake.log[0]):
+with job(snakemake):
     files, params = snakemake.input, snakemake.params
     table = comparison_table(
-        [json.loads(Path(path).read_text()) for path in [*files.metrics, *files.baselines]],
-        {Path(path).stem: read_null(path) for path in files.nulls},
+        [
+            json.loads(Path(path).read_text())
+            for path in [*files.metrics, *files.networks, *files.baselines]
+        ],
+        read_nulls(files.nulls),
         read_predictions(files.oracle) if files.oracle else None,
         used_trials(read_trials(files.trials)),
         {Path(path).stem: read_split(path) for path in files.splits},

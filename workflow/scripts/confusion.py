@@ -8,7 +8,7 @@ from neuro2voc.files import save_figure, write_csv
 from neuro2voc.inclusion import open_bird
 from neuro2voc.jobs import job
 
-with job(snakemake.log[0]):
+with job(snakemake):
     files, names = snakemake.input, dict(snakemake.wildcards.items())
     frame = read_predictions(files.predictions)
     cell = frame[frame["feature"] == names["feature"]]

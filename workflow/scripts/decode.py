@@ -1,3 +1,4 @@
+from neuro2voc.configuration import derive_seed
 from neuro2voc.decoders import make_decoder
 from neuro2voc.decoding import decode, tuned_fit, write_decoding
 from neuro2voc.features import read_features
@@ -5,19 +6,18 @@ from neuro2voc.jobs import job
 from neuro2voc.splits import read_split
 from neuro2voc.trials import read_trials, used_trials
 
-with job(snakemake.log[0]):
-    params, names = snakemake.params, snakemake.wildcards
+with job(snakemake) as log:
+    files, params, names = snakemake.input, snakemake.params, snakemake.wildcards
+    features = read_features(params.features, files.tensors)
+    trials, split = used_trials(read_trials(files.trials)), read_split(files.split)
+    outputs = zip(snakemake.output.predictions, snakemake.output.metrics, strict=True)
+    for decoder, paths in zip(params.decoders, outputs, strict=True):
+        log.info("%s", decoder)
+        seed = derive_seed(params.seed, decoder)
 
-    def fitting(feature):
-        model, grid = make_decoder(names.decoder, params.seed, feature)
-        return tuned_fit(model, grid, names.split, params.inner_folds, params.seed)
+        def fitting(feature, decoder=decoder, seed=seed):
+            model, grid = make_decoder(decoder, seed, feature)
+            return tuned_fit(model, grid, names.split, params.inner_folds, seed)
 
-    predictions, metrics = decode(
-        read_features(params.features, snakemake.input.tensors),
-        used_trials(read_trials(snakemake.input.trials)),
-        read_split(snakemake.input.split),
-        fitting,
-        params.resamples,
-        params.seed,
-    )
-    write_decoding(tuple(snakemake.output), predictions, metrics, **names)
+        predictions, metrics = decode(features, trials, split, fitting, params.resamples, seed)
+        write_decoding(paths, predictions, metrics, **names, decoder=decoder)

@@ -1,7 +1,7 @@
 from neuro2voc.jobs import job
 from neuro2voc.sources.public import fetch
 
-with job(snakemake.log[0]) as log:
+with job(snakemake) as log:
     about, source = snakemake.params.about, snakemake.params.source
     log.info("licence %s; cite: %s", about["licence"], about["citation"])
     fetch(

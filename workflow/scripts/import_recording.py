@@ -3,7 +3,7 @@ from neuro2voc.nwb_reading import about_of
 from neuro2voc.nwb_writing import write_recording
 from neuro2voc.recording import Recording
 
-with job(snakemake.log[0]) as log:
+with job(snakemake) as log:
     entry = snakemake.params.entry
     keys = ("intervals", "label_column", "activity", "audio")
     names = {key: entry[key] for key in keys if key in entry}

@@ -3,7 +3,7 @@ from neuro2voc.inclusion import inclusion_table
 from neuro2voc.jobs import job
 from neuro2voc.recording import Recording
 
-with job(snakemake.log[0]) as log:
+with job(snakemake) as log:
     recording = Recording.open(snakemake.input.recording)
     table = inclusion_table(recording, snakemake.params.rules)
     write_csv(table, snakemake.output.table)

@@ -8,7 +8,7 @@ from neuro2voc.files import save_figure, write_csv
 from neuro2voc.jobs import job
 from neuro2voc.recording import Recording
 
-with job(snakemake.log[0]):
+with job(snakemake):
     files, split = snakemake.input, snakemake.params.split
     kinds = {Path(path).stem: kind_of(Recording.open(path)) for path in files.recordings}
     table = birds_table({Path(path).stem: pd.read_csv(path) for path in files.tables}, split)

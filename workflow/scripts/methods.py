@@ -9,7 +9,7 @@ from neuro2voc.methods import methods_paragraph
 from neuro2voc.recording import Recording
 from neuro2voc.trials import read_trials
 
-with job(snakemake.log[0]):
+with job(snakemake):
     files = snakemake.input
     text = methods_paragraph(
         Recording.open(files.recording),

@@ -7,7 +7,7 @@ from neuro2voc.moving import moving_window, unit_table, window_table
 from neuro2voc.splits import read_split
 from neuro2voc.trials import read_trials
 
-with job(snakemake.log[0]):
+with job(snakemake):
     files, params = snakemake.input, snakemake.params
     window, protocol = moving_window(params.windows), Protocol(**params.protocol)
     recording = open_bird(files.recording, files.inclusion, snakemake.wildcards.bird)

@@ -1,7 +1,7 @@
 import json
 from pathlib import Path
 
-from neuro2voc.comparison import null_band
+from neuro2voc.comparison import fixed_fits, null_band
 from neuro2voc.files import write_csv
 from neuro2voc.inclusion import read_inclusion
 from neuro2voc.jobs import job
@@ -9,7 +9,7 @@ from neuro2voc.recording import Recording
 from neuro2voc.splits import read_split
 from neuro2voc.trials import read_trials
 
-with job(snakemake.log[0]):
+with job(snakemake):
     files, params = snakemake.input, snakemake.params
     null = null_band(
         Recording.open(files.recording),
@@ -18,7 +18,7 @@ with job(snakemake.log[0]):
         read_split(files.split),
         read_split(files.kept) if files.kept else None,
         *(params.kind, params.seeds),
-        [json.loads(Path(path).read_text()) for path in files.metrics],
-        *(params.windows, params.trials, params.seed),
+        fixed_fits([json.loads(Path(path).read_text()) for path in files.metrics], params.seed),
+        *(params.windows, params.trials),
     )
     write_csv(null, snakemake.output.null)

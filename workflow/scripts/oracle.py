@@ -6,7 +6,7 @@ from neuro2voc.sources.oracle import consult
 from neuro2voc.sources.simulate import read_truth
 from neuro2voc.trials import read_trials, used_trials
 
-with job(snakemake.log[0]):
+with job(snakemake):
     params = snakemake.params
     predictions, metrics = consult(
         read_truth(snakemake.input.truth),

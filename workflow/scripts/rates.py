@@ -5,7 +5,7 @@ from neuro2voc.jobs import job
 from neuro2voc.rates import syllable_rates, unit_rates
 from neuro2voc.trials import read_trials
 
-with job(snakemake.log[0]):
+with job(snakemake):
     files = snakemake.input
     recording = open_bird(files.recording, files.inclusion, snakemake.wildcards.bird)
     trials = read_trials(files.trials)

@@ -8,7 +8,7 @@ from neuro2voc.single_units import read_single_units
 from neuro2voc.splits import read_split
 from neuro2voc.trials import read_trials
 
-with job(snakemake.log[0]):
+with job(snakemake):
     files, params = snakemake.input, snakemake.params
     recording = open_bird(files.recording, files.inclusion, snakemake.wildcards.bird)
     trials, split = read_trials(files.trials), read_split(files.split)

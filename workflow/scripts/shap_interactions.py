@@ -8,7 +8,7 @@ from neuro2voc.inclusion import open_bird
 from neuro2voc.jobs import job
 from neuro2voc.unit_correlations import unit_correlations
 
-with job(snakemake.log[0]):
+with job(snakemake):
     files, output = snakemake.input, snakemake.output
     bird = open_bird(files.recording, files.inclusion, snakemake.wildcards.bird)
     protocol = Protocol(**snakemake.params.protocol)

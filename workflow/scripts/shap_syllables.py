@@ -6,7 +6,7 @@ from neuro2voc.files import read_csv, save_figure
 from neuro2voc.inclusion import open_bird
 from neuro2voc.jobs import job
 
-with job(snakemake.log[0]):
+with job(snakemake):
     files, output = snakemake.input, snakemake.output
     recording = open_bird(files.recording, files.inclusion, snakemake.wildcards.bird)
     explanation, _ = read_explanation(files.values)

@@ -7,7 +7,7 @@ from neuro2voc.shap_time import shap_time
 from neuro2voc.splits import read_split
 from neuro2voc.trials import read_trials
 
-with job(snakemake.log[0]):
+with job(snakemake):
     files, params, output = snakemake.input, snakemake.params, snakemake.output
     bird = open_bird(files.recording, files.inclusion, snakemake.wildcards.bird)
     trials, protocol = read_trials(files.trials), Protocol(**params.protocol)

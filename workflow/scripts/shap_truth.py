@@ -5,7 +5,7 @@ from neuro2voc.jobs import job
 from neuro2voc.recovery import recovery
 from neuro2voc.sources.settings import bird_settings
 
-with job(snakemake.log[0]):
+with job(snakemake):
     bird, params = snakemake.wildcards.bird, snakemake.params
     protocol = Protocol(**params.protocol)
     settings = bird_settings(params.settings, bird)

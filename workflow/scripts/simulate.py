@@ -3,7 +3,7 @@ from neuro2voc.nwb_writing import write_recording
 from neuro2voc.sources.settings import bird_settings
 from neuro2voc.sources.simulate import simulate, write_truth
 
-with job(snakemake.log[0]) as log:
+with job(snakemake) as log:
     bird = snakemake.wildcards.bird
     settings = bird_settings(snakemake.params.settings, bird)
     recording, truth, audio = simulate(bird, settings, snakemake.params.seed)

@@ -6,7 +6,7 @@ from neuro2voc.jobs import job
 from neuro2voc.recording import Recording
 from neuro2voc.trials import read_trials
 
-with job(snakemake.log[0]):
+with job(snakemake):
     recording = Recording.open(snakemake.input.recording)
     recording = replace(recording, name=snakemake.wildcards.bird)
     trials = read_trials(snakemake.input.trials)

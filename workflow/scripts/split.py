@@ -4,7 +4,7 @@ from neuro2voc.recording import Recording
 from neuro2voc.splits import make_split
 from neuro2voc.trials import read_trials
 
-with job(snakemake.log[0]):
+with job(snakemake):
     params = snakemake.params
     split = make_split(
         snakemake.wildcards.split,

@@ -7,7 +7,7 @@ from neuro2voc.splits import read_split
 from neuro2voc.surrogates import CHANGED, surrogate
 from neuro2voc.trials import read_trials
 
-with job(snakemake.log[0]):
+with job(snakemake):
     files, seed = snakemake.input, snakemake.params.seed
     kind, replicate = snakemake.params.kind
     parent, trials = Recording.open(files.recording), read_trials(files.trials)

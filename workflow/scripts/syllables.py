@@ -4,7 +4,7 @@ from neuro2voc.jobs import job
 from neuro2voc.recording import Recording
 from neuro2voc.trials import read_trials
 
-with job(snakemake.log[0]):
+with job(snakemake):
     recording = Recording.open(snakemake.input.recording)
     trials = read_trials(snakemake.input.trials)
     save_figure(draw_syllables(trials, recording), snakemake.output.figure)

@@ -5,7 +5,7 @@ from neuro2voc.inclusion import open_bird
 from neuro2voc.jobs import job
 from neuro2voc.trials import read_trials, used_trials
 
-with job(snakemake.log[0]) as log:
+with job(snakemake) as log:
     files = snakemake.input
     recording = open_bird(files.recording, files.inclusion, snakemake.wildcards.bird)
     trials = used_trials(read_trials(snakemake.input.trials))

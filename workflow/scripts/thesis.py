@@ -7,7 +7,7 @@ from neuro2voc.splits import read_split
 from neuro2voc.thesis_table import thesis_table
 from neuro2voc.trials import read_trials
 
-with job(snakemake.log[0]):
+with job(snakemake):
     files, params = snakemake.input, snakemake.params
     name = snakemake.wildcards.bird
     recording = open_bird(files.recording, files.inclusion, name)

@@ -7,7 +7,7 @@ from neuro2voc.splits import read_split
 from neuro2voc.traps import duration_trap
 from neuro2voc.trials import read_trials, used_trials
 
-with job(snakemake.log[0]):
+with job(snakemake):
     files, params = snakemake.input, snakemake.params
     recording, trials = Recording.open(files.recording[0]), read_trials(files.trials[0])
     split = read_split(files.split[0])

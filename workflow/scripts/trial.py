@@ -5,7 +5,7 @@ from neuro2voc.jobs import job
 from neuro2voc.moving import moving_window
 from neuro2voc.trials import read_trials
 
-with job(snakemake.log[0]):
+with job(snakemake):
     files = snakemake.input
     window = moving_window(snakemake.params.windows)
     recording = open_bird(files.recording, files.inclusion, snakemake.wildcards.bird)

@@ -4,7 +4,7 @@ from neuro2voc.recording import Recording
 from neuro2voc.sound_clock import check_clock, check_sound_covers
 from neuro2voc.trials import make_trials
 
-with job(snakemake.log[0]) as log:
+with job(snakemake) as log:
     recording = Recording.open(snakemake.input.recording)
     trials = make_trials(recording, **snakemake.params.settings)
     if recording.surrogate is None:  # which has its parent's sound

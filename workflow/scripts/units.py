@@ -6,7 +6,7 @@ from neuro2voc.inclusion import read_inclusion
 from neuro2voc.jobs import job
 from neuro2voc.recording import Recording
 
-with job(snakemake.log[0]):
+with job(snakemake):
     # All units, since those that are left out are shown too.
     recording = Recording.open(snakemake.input.recording)
     table = unit_table(recording, read_inclusion(snakemake.input.inclusion))

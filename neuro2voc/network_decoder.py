@@ -1,0 +1,141 @@
+"""Trained networks as decoders, and their files."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from neuro2voc.errors import DataError
+from neuro2voc.files import replacing, write_json
+from neuro2voc.networks.lstm import LSTM
+
+NETWORKS = {"lstm": LSTM}
+
+
+class Standardised(nn.Module):
+    """A network that sees each unit with mean 0 and standard deviation 1, 0 where unobserved."""
+
+    def __init__(self, network: nn.Module, mean: np.ndarray, scale: np.ndarray):
+        super().__init__()
+        self.network = network
+        self.register_buffer("mean", torch.as_tensor(mean, dtype=torch.float32))
+        self.register_buffer("scale", torch.as_tensor(scale, dtype=torch.float32))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return what the network makes of activity (trials, bins, units), NaN where unobserved."""
+        return self.network(torch.nan_to_num((x - self.mean) / self.scale, nan=0.0))
+
+
+@dataclass(frozen=True)
+class NetworkDecoder:
+    """Networks of the same kind whose probabilities are averaged.
+
+    Attributes
+    ----------
+    classes_ : ndarray (K,)
+        Labels, sorted.
+    networks : tuple of Module
+        On the CPU; each returns margins (trials, K) of activity (trials, bins, units).
+    bins : int
+        Of the window.
+    """
+
+    classes_: np.ndarray
+    networks: tuple[nn.Module, ...]
+    bins: int
+
+    def predict_proba(self, X: np.ndarray) -> np.ndarray:
+        """Return the probabilities (trials, K) of features (trials, units * bins)."""
+        x = in_time(X, self.bins)
+        with torch.inference_mode():
+            parts = [torch.softmax(network(x).double(), dim=1) for network in self.networks]
+        return torch.stack(parts).mean(dim=0).numpy()
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        """Return the likeliest label of each trial."""
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+
+
+def in_time(X: np.ndarray, bins: int) -> torch.Tensor:
+    """Return features (trials, units * bins) as activity (trials, bins, units)."""
+    tensor = torch.as_tensor(np.asarray(X, dtype=np.float32))
+    return tensor.reshape(len(tensor), -1, bins).transpose(1, 2).contiguous()
+
+
+def write_networks(path: str | Path, decoders: Mapping[str, list[NetworkDecoder]], about: dict):
+    """Write networks as safetensors, and beside them as JSON what is needed to use them.
+
+    Parameters
+    ----------
+    path : path
+        ``.safetensors``; the JSON has the same name with ``.json``.
+    decoders : dict of list of NetworkDecoder
+        By feature, one for each fold.
+    about : dict
+        decoder (one of `NETWORKS`), sizes, and whatever else tells what they are of.
+    """
+    tensors, features = {}, {}
+    for feature, folds in decoders.items():
+        features[feature] = [
+            {"classes": list(one.classes_), "networks": len(one.networks), "bins": one.bins}
+            for one in folds
+        ]
+        for fold, decoder in enumerate(folds):
+            for inner, network in enumerate(decoder.networks):
+                for key, value in network.state_dict().items():
+                    tensors[f"{feature}/{fold}/{inner}/{key}"] = value.contiguous()
+    with replacing(path) as temporary:
+        save_file(tensors, temporary)
+    write_json({**about, "features": features}, Path(path).with_suffix(".json"))
+
+
+def read_networks(path: str | Path) -> tuple[dict[str, list[NetworkDecoder]], dict]:
+    """Read what `write_networks` wrote: the decoders by feature, and the JSON.
+
+    Raises
+    ------
+    DataError
+        A file is missing or damaged, or the two do not belong together.
+    """
+    sidecar = Path(path).with_suffix(".json")
+    try:
+        about = json.loads(sidecar.read_text(encoding="utf-8"))
+        with safe_open(path, "pt") as file:
+            tensors = {key: file.get_tensor(key) for key in file.keys()}
+        decoders = {
+            feature: [
+                _network_decoder(tensors, f"{feature}/{fold}", one, about)
+                for fold, one in enumerate(folds)
+            ]
+            for feature, folds in about["features"].items()
+        }
+    except FileNotFoundError as error:
+        raise DataError(f"{error.filename or path} does not exist; make it anew.") from None
+    except Exception as error:  # safetensors, JSON and torch each have their own kinds
+        reason = " ".join(str(error).split())[:200]
+        raise DataError(
+            f"{path} and {sidecar.name} beside it hold no networks that can be read ({reason}); "
+            "make them anew."
+        ) from error
+    return decoders, about
+
+
+def _network_decoder(tensors: dict, where: str, one: dict, about: dict) -> NetworkDecoder:
+    networks = []
+    for inner in range(one["networks"]):
+        prefix = f"{where}/{inner}/"
+        state = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+        units = len(state["mean"])
+        bare = NETWORKS[about["decoder"]](
+            units=units, classes=len(one["classes"]), **about["sizes"]
+        )
+        network = Standardised(bare, np.zeros(units), np.ones(units))
+        network.load_state_dict(state)
+        networks.append(network.eval())
+    return NetworkDecoder(np.array(one["classes"]), tuple(networks), one["bins"])

@@ -1,0 +1,1 @@
+"""Networks: one module each, all trained by `neuro2voc.training`."""

@@ -1,0 +1,100 @@
+# Networks on binned spikes: trained on a GPU where there is one.
+
+
+rule train:
+    input:
+        tensors=tensors_of(config["networks"]["features"]),
+        trials=checked("results/trials/{whole}.csv"),
+        split=checked("results/splits/{parent}/{split}.csv"),
+    output:
+        predictions="results/decoding/{bird}/{split}/{decoder}/predictions.csv",
+        metrics="results/decoding/{bird}/{split}/{decoder}/metrics.json",
+        model="results/models/{bird}/{split}/{decoder}.safetensors",
+        about="results/models/{bird}/{split}/{decoder}.json",
+        losses="results/losses/{bird}/{split}/{decoder}.csv",
+    log:
+        "logs/train/{bird}/{split}/{decoder}.log",
+    benchmark:
+        "results/benchmarks/train/{bird}/{split}/{decoder}.tsv"
+    wildcard_constraints:
+        decoder=only(configuration.NETWORKS),
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=4000,
+        gpu=1,
+    params:
+        features=lookup("networks/features", within=config),
+        windows=lookup("windows", within=config),
+        sizes=lookup("{decoder}", within=config),
+        training=lookup("training", within=config),
+        inner_folds=lookup("inner_folds", within=config),
+        resamples=lookup("bootstrap", within=config),
+        # Outside the results: Snakemake removes what a failed job wrote there.
+        checkpoints="checkpoints/train/{bird}/{split}/{decoder}",
+        seed=seed_for("train"),
+        code=code("train"),
+    script:
+        "../workflow/scripts/train.py"
+
+
+# Trained anew on every surrogate, in one job.
+rule null_networks:
+    input:
+        recording=of_real_bird("results/recordings/{parent}.nwb"),
+        inclusion="results/inclusion/{bird}.csv",
+        trials=of_real_bird("results/trials/{parent}.csv"),
+        split=of_real_bird("results/splits/{parent}/{split}.csv"),
+        kept=folds_for_surrogate,
+    output:
+        null="results/null_networks/{bird}/{split}.csv",
+    log:
+        "logs/null_networks/{bird}/{split}.log",
+    benchmark:
+        "results/benchmarks/null_networks/{bird}/{split}.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=4000,
+        gpu=1,
+    params:
+        kind=lookup("null_band/surrogate", within=config),
+        seeds=seeds_of_network_null,
+        networks=config["networks"]["decoders"],
+        features=lookup("networks/features", within=config),
+        windows=lookup("windows", within=config),
+        sizes={name: config[name] for name in configuration.NETWORKS},
+        training=lookup("training", within=config),
+        inner_folds=lookup("inner_folds", within=config),
+        checkpoints="checkpoints/null_networks/{bird}/{split}",
+        trials=trial_settings,
+        seed=seed_for("null_networks"),
+        code=code("null_networks"),
+    script:
+        "../workflow/scripts/null_networks.py"
+
+
+rule losses:
+    input:
+        recording=checked("results/recordings/{whole}.nwb"),
+        losses="results/losses/{bird}/{split}/{decoder}.csv",
+        metrics="results/decoding/{bird}/{split}/{decoder}/metrics.json",
+    output:
+        figure=report(
+            "results/losses/{bird}/{split}/{decoder}.png",
+            caption="../workflow/report/losses.rst",
+            category="{bird}",
+            labels={"figure": "{decoder}: training, {split}"},
+        ),
+        pdf="results/losses/{bird}/{split}/{decoder}.pdf",
+    log:
+        "logs/losses/{bird}/{split}/{decoder}.log",
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=1000,
+    params:
+        training=lookup("training", within=config),
+        code=code("losses"),
+    script:
+        "../workflow/scripts/losses.py"
