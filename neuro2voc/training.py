@@ -143,7 +143,9 @@ def train(
         examples = tuple(tensor.to(device) for tensor in examples)
         held_out = tuple(tensor.to(device) for tensor in held_out)
         saved = time.monotonic()
-        with tqdm(total=schedule.epochs, initial=run.epoch, desc=name, disable=None) as bar:
+        with tqdm(
+            total=schedule.epochs, initial=run.epoch, desc=name, disable=None, leave=False
+        ) as bar:
             while run.goes_on():
                 order = _order(len(examples[0]), seed, run.epoch)
                 rate = run.optimiser.param_groups[0]["lr"]
