@@ -1,4 +1,4 @@
-# make setup | demo | test | test-long | lint | bench | docs | clean. Everything runs from .venv; nothing needs to be activated.
+# make setup | demo | reproduce | test | test-slurm | test-long | lint | bench | docs | clean. Everything runs from .venv; nothing needs to be activated.
 # Another Python:  make setup PYTHON=/path/to/python3.12
 PYTHON ?= python3
 BIN := .venv/bin
@@ -8,7 +8,7 @@ SHELL := /bin/bash
 # Rules may call programs of the environment by name.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: setup demo test test-long lint bench docs clean
+.PHONY: setup demo reproduce test test-slurm test-long lint bench docs clean
 
 setup: $(STAMP)
 
@@ -32,8 +32,27 @@ demo: setup
 	$(BIN)/snakemake --report results/report.html
 	@echo "Done. Open results/report.html in a browser; the figures themselves lie under results/."
 
+# The demo twice, on all cores and on one, and through Slurm where one answers; compares every file and
+# fails where anything differs. In two minutes:  make reproduce CONFIGFILE=tests/tiny.yaml
+RUN = $(BIN)/snakemake $(addprefix --configfile ,$(CONFIGFILE)) --quiet all --directory reproduce
+SAME = $(BIN)/python -m neuro2voc.identity reproduce/first reproduce
+
+reproduce: setup
+	rm -rf reproduce
+	$(RUN)/first --cores all -- all
+	$(RUN)/second --cores 1 -- all
+	$(SAME)/second
+	@if sinfo >/dev/null 2>&1; then \
+	    set -x; $(RUN)/slurm --profile slurm -- all && $(SAME)/slurm; \
+	else echo "No Slurm answers here; results were compared between local runs."; fi
+
 test: setup
 	$(BIN)/python -m pytest
+
+# A Slurm of its own on this machine, the whole workflow through it, and what goes wrong on clusters; a
+# quarter of an hour. Needs the Debian packages slurm-wlm and munge; without them it says so.
+test-slurm: setup
+	$(BIN)/python -m pytest -m slurm tests/slurm
 
 # Calibration over hundreds of birds, tens of thousands of fuzzed inputs; prints the rows of
 # docs/validation.md. Forty minutes on one core.
@@ -56,12 +75,14 @@ $(BENCH)/installed: $(STAMP) benchmarks/requirements.txt
 	    -r benchmarks/requirements.txt -c constraints.txt
 	@touch $@
 
-# Ratios to peers at the thesis' scale; a quarter of an hour, most of it XGBoost's own interactions.
+# Ratios to peers at the thesis' scale and to a bare workflow of as many jobs; twenty minutes, most of
+# it XGBoost's own interactions.
 # Fails where results disagree.
 bench: $(BENCH)/installed
 	@$(BENCH)/bin/python -W ignore::UserWarning -m benchmarks.windows
 	@$(BENCH)/bin/python -W ignore::UserWarning -m benchmarks.files
 	@$(BENCH)/bin/python -W ignore::UserWarning -m benchmarks.interactions
+	@$(BENCH)/bin/python -m benchmarks.plan
 
 # Pages that are written from tables.
 docs: setup
@@ -69,4 +90,4 @@ docs: setup
 
 # All that the workflow made. The environment, recordings and downloads (data/) stay.
 clean:
-	rm -rf results checkpoints logs slurm_logs .snakemake .pytest_cache .ruff_cache .hypothesis
+	rm -rf results reproduce checkpoints logs slurm_logs .snakemake .pytest_cache .ruff_cache .hypothesis

@@ -91,7 +91,7 @@ def recorded(work: object) -> Iterator[Origin]:
     Yields
     ------
     Origin
-        What the job's outputs follow from. Inputs are read for it, 0.3 to 1 s per 400 MB.
+        What the outputs follow from. Inputs are read for it, about 0.5 s per GB.
 
     Raises
     ------

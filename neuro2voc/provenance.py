@@ -7,7 +7,7 @@ import importlib.metadata
 import json
 import secrets
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -85,26 +85,31 @@ def code_versions(
     def files(name: str) -> tuple[tuple[str, Path], ...]:
         return tuple(_files(name, package))
 
-    versions = {}
-    for path in map(Path, script_paths):
-        script_digest, imported = parsed(path, "")
-        digests, libraries, waiting = {}, set(), set(imported)
-        while waiting:
-            name = waiting.pop()
-            if name.split(".")[0] != package.name:
-                libraries.add(name.split(".")[0])
-                continue
-            for module, file in files(name):
-                if module not in digests:
-                    digests[module], imported = parsed(file, module)
-                    waiting.update(imported)
-        code = hashlib.sha256(script_digest.encode())
-        for module in sorted(digests):
-            code.update(f"\n{module} {digests[module]}".encode())
-        versions[path.stem] = " ".join([code.hexdigest()[:16], *_versions(libraries)])
+    versions = {
+        path.stem: _version(path, package.name, parsed, files) for path in map(Path, script_paths)
+    }
     if memory is not None and not used.keys() <= remembered.keys():
         _remember(Path(memory), used)
     return versions
+
+
+def _version(path: Path, package: str, parsed: Callable, files: Callable) -> str:
+    """Follow a script's imports through the package; digest what was found."""
+    script_digest, imported = parsed(path, "")
+    digests, libraries, waiting = {}, set(), list(imported)
+    while waiting:
+        name = waiting.pop()
+        if name.split(".")[0] != package:
+            libraries.add(name.split(".")[0])
+            continue
+        for module, file in files(name):
+            if module not in digests:
+                digests[module], imported = parsed(file, module)
+                waiting.extend(imported)
+    code = hashlib.sha256(script_digest.encode())
+    for module in sorted(digests):
+        code.update(f"\n{module} {digests[module]}".encode())
+    return " ".join([code.hexdigest()[:16], *_versions(libraries)])
 
 
 def _recall(memory: Path) -> dict[str, list]:

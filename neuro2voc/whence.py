@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from neuro2voc.errors import DataError
 from neuro2voc.files import sha256_of
@@ -55,12 +55,14 @@ def read_picture(path: str | Path) -> Picture:
         elif start == b"%PDF-":
             text = _text_of_pdf(Path(path).read_bytes())
         else:
-            raise DataError(
-                f"{path} is neither PNG nor PDF, and only those say what made them; ask with the "
-                "file as it was written."
-            )
-    except (OSError, SyntaxError, ValueError, UnidentifiedImageError) as error:
+            text = None
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise DataError(f"{path} cannot be read as a picture ({error}); correct it.") from error
+    if text is None:
+        raise DataError(
+            f"{path} is neither PNG nor PDF, and only those say what made them; ask with the file "
+            "as it was written."
+        )
     if not text.get("target") or not text.get("digest"):
         raise DataError(f"{path} does not say what made it: {LOST}")
     return Picture(text["target"], text["digest"], _origin(text.get("origin") or ""))

@@ -33,7 +33,7 @@ rule shap_values:
         ),
         independent_seeds=independent_seeds,
         itself=own_shift,
-        windows=lookup("windows", within=config),
+        windows=config["windows"],
         code=code("shap_values"),
     script:
         "../workflow/scripts/shap_values.py"
@@ -145,7 +145,7 @@ rule shap_time:
         mem_mb=4000,
     params:
         protocol=protocol("shap_time", config["explanations"]["shifted"]),
-        windows=lookup("windows", within=config),
+        windows=config["windows"],
         code=code("shap_time"),
     script:
         "../workflow/scripts/shap_time.py"
@@ -177,7 +177,7 @@ rule explainers:
         protocol=protocol(
             "shap_values", config["explanations"]["shifted"], explained=True
         ),
-        windows=lookup("windows", within=config),
+        windows=config["windows"],
         code=code("explainers"),
     script:
         "../workflow/scripts/explainers.py"
@@ -206,9 +206,9 @@ rule shap_truth:
         mem_mb=2000,
     params:
         settings=lambda wildcards: config["simulated"][wildcards.bird],
-        grid=lookup("recovery", within=config),
+        grid=config["recovery"],
         protocol=protocol("shap_truth", explained=True),
-        windows=lookup("windows", within=config),
+        windows=config["windows"],
         code=code("shap_truth"),
     script:
         "../workflow/scripts/shap_truth.py"

@@ -22,7 +22,7 @@ rule many_birds:
     resources:
         mem_mb=1000,
     params:
-        split=lookup("curves/split", within=config),
+        split=config["curves"]["split"],
         code=code("many_birds"),
     script:
         "../workflow/scripts/many_birds.py"
@@ -59,11 +59,11 @@ rule across_birds:
     resources:
         mem_mb=2000,
     params:
-        birds=lookup("across/birds", within=config),
-        labels=lookup("across/labels", within=config),
-        feature=lookup("curves/feature", within=config),
-        replicates=lookup("curves/replicates", within=config),
-        resamples=lookup("bootstrap", within=config),
+        birds=config["across"]["birds"],
+        labels=config["across"]["labels"],
+        feature=config["curves"]["feature"],
+        replicates=config["curves"]["replicates"],
+        resamples=config["bootstrap"],
         simulated=any(bird in config["simulated"] for bird in config["across"]["birds"]),
         seed=configuration.derive_seed(config["seed"], "across_birds"),
         code=code("across_birds"),
@@ -124,7 +124,7 @@ rule trap:
     params:
         # Five show where shifted birds lie; no p is claimed, since the bird itself is a null.
         null_seeds=seeds_of(config["trap"], "shifted", 5),
-        resamples=lookup("bootstrap", within=config),
+        resamples=config["bootstrap"],
         seed=configuration.derive_seed(config["seed"], "trap"),
         code=code("trap"),
     script:
@@ -162,7 +162,7 @@ rule thesis:
             if is_surrogate(wildcards.bird)
             else seeds_of(wildcards.bird, "shifted", 5)
         ),
-        resamples=lookup("bootstrap", within=config),
+        resamples=config["bootstrap"],
         seed=seed_for("thesis"),
         code=code("thesis"),
     script:

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from functools import cache
 from pathlib import Path
 
 STARTED = time.time()
@@ -11,7 +12,7 @@ from neuro2voc import configuration
 from neuro2voc.configuration_check import check_config
 from neuro2voc.configuration_text import check_text
 from neuro2voc.errors import DataError, nearest
-from neuro2voc.provenance import code_version
+from neuro2voc.provenance import code_versions
 from neuro2voc.sources.settings import SETTING_NAMES, bird_settings
 
 ENVIRONMENT = f"{workflow.basedir}/envs/neuro2voc.yaml"
@@ -67,10 +68,21 @@ wildcard_constraints:
     window=r"[^/]+",
 
 
+# Every start, and so every job on a cluster, asks for all of them.
+CODE = or_stop(
+    code_versions,
+    Path(workflow.basedir, "workflow/scripts").glob("*.py"),
+    f"{workflow.basedir}/neuro2voc",
+    ".snakemake/code_versions.json",
+)
+
+
 def code(script):
-    return code_version(f"{workflow.basedir}/workflow/scripts/{script}.py")
+    return CODE[script]
 
 
+# Planning asks the same of thousands of jobs; what is remembered depends on the configuration alone.
+@cache
 def named(bird):
     return or_stop(configuration.parse_bird, bird)
 
@@ -94,9 +106,14 @@ def is_surrogate(bird):
     return named(bird).surrogate is not None
 
 
+@cache
+def setting(bird, key):
+    return or_stop(configuration.setting, config, bird, key)
+
+
 def of_bird(key):
     """A function of wildcards that returns the bird's own setting, or else everybody's."""
-    return lambda wildcards: or_stop(configuration.setting, config, wildcards.bird, key)
+    return lambda wildcards: setting(wildcards.bird, key)
 
 
 def seed_for(rule_name, of_parent=False):
@@ -119,25 +136,30 @@ def check(kind, name, known):
         stop(f"no {kind} called '{name}'{hint} There are: {', '.join(known)}.")
 
 
-def decoders_under(wildcards):
-    """The decoders of a target's split; networks see only some splits."""
+def decoders_under(split):
+    """The decoders of a split; networks see only some."""
     networks = config["networks"]
-    split = wildcards.get("split")
     return [
         *config["decoders"],
-        *(networks["decoders"] if split in (None, *networks["splits"]) else []),
+        *(networks["decoders"] if split in networks["splits"] else []),
     ]
+
+
+@cache
+def check_bird(bird):
+    or_stop(configuration.check_bird, bird, config)
 
 
 def check_target(wildcards):
     """Stop in a sentence where a target names what the configuration does not."""
-    or_stop(configuration.check_bird, wildcards.bird, config)
+    check_bird(wildcards.bird)
     if "split" in wildcards.keys():
         check(
             f"split of {wildcards.bird}", wildcards.split, of_bird("splits")(wildcards)
         )
     if "decoder" in wildcards.keys():
-        check("decoder", wildcards.decoder, decoders_under(wildcards))
+        kind = f"decoder of the split {wildcards.split}"
+        check(kind, wildcards.decoder, decoders_under(wildcards.split))
     if "feature" in wildcards.keys():
         # Whatever has no decoder in its name is made for the asking.
         known = [*configuration.WHOLE_SYLLABLE_FEATURES, *config["windows"]]
@@ -177,14 +199,17 @@ def folds_for_surrogate(wildcards):
     return f"results/splits/{name.parent}/{split}.csv"
 
 
+@cache
+def surrogate_seed(parent, kind, number):
+    return configuration.derive_seed(
+        config["seed"], "surrogate", f"{parent}~{kind}~{number}"
+    )
+
+
 def seeds_of(bird, kind, replicates):
     """The seeds of surrogates in a loop: those of the single surrogate birds."""
-    return [
-        configuration.derive_seed(
-            config["seed"], "surrogate", f"{named(bird).parent}~{kind}~{number}"
-        )
-        for number in range(1, replicates + 1)
-    ]
+    parent = named(bird).parent
+    return [surrogate_seed(parent, kind, n) for n in range(1, replicates + 1)]
 
 
 def seeds_of_network_null(wildcards):
@@ -286,11 +311,9 @@ def tensors_of(features):
     def inputs(wildcards):
         check_target(wildcards)
         windows = {configuration.window_of(feature) for feature in features}
-        return expand(
-            "results/tensors/{bird}/{window}.h5",
-            bird=wildcards.bird,
-            window=sorted(windows),
-        )
+        # Of thousands of jobs, `expand` takes longer than all else here.
+        folder = f"results/tensors/{wildcards.bird}"
+        return [f"{folder}/{window}.h5" for window in sorted(windows)]
 
     return inputs
 
@@ -300,20 +323,18 @@ def decodings(file, names):
 
     def inputs(wildcards):
         check_target(wildcards)
-        return expand(
-            "results/decoding/{bird}/{split}/{decoder}/{file}",
-            file=file,
-            bird=wildcards.bird,
-            split=of_bird("splits")(wildcards),
-            decoder=names,
-        )
+        return [
+            f"results/decoding/{wildcards.bird}/{split}/{decoder}/{file}"
+            for split in of_bird("splits")(wildcards)
+            for decoder in names
+        ]
 
     return inputs
 
 
 def network_splits(bird):
     """The bird's splits under which networks decode."""
-    splits = or_stop(configuration.setting, config, bird, "splits")
+    splits = setting(bird, "splits")
     return [split for split in splits if split in config["networks"]["splits"]]
 
 

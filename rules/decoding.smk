@@ -24,10 +24,10 @@ rule decode:
     resources:
         mem_mb=4000,
     params:
-        decoders=lookup("decoders", within=config),
-        features=lookup("features", within=config),
-        inner_folds=lookup("inner_folds", within=config),
-        resamples=lookup("bootstrap", within=config),
+        decoders=config["decoders"],
+        features=config["features"],
+        inner_folds=config["inner_folds"],
+        resamples=config["bootstrap"],
         seed=seed_for("decode"),
         code=code("decode"),
     script:
@@ -54,7 +54,7 @@ rule baselines:
     resources:
         mem_mb=1000,
     params:
-        resamples=lookup("bootstrap", within=config),
+        resamples=config["bootstrap"],
         seed=seed_for("baselines"),
         code=code("baselines"),
     script:
@@ -80,7 +80,7 @@ rule oracle:
         mem_mb=2000,
     params:
         features=configuration.oracle_features(config),
-        resamples=lookup("bootstrap", within=config),
+        resamples=config["bootstrap"],
         seed=seed_for("oracle"),
         code=code("oracle"),
     script:
@@ -110,9 +110,9 @@ rule null_band:
     resources:
         mem_mb=4000,
     params:
-        kind=lookup("null_band/surrogate", within=config),
+        kind=config["null_band"]["surrogate"],
         seeds=seeds_of_null,
-        windows=lookup("windows", within=config),
+        windows=config["windows"],
         trials=trial_settings,
         seed=seed_for("null_band"),
         code=code("null_band"),
@@ -148,9 +148,9 @@ rule comparison:
     resources:
         mem_mb=1000,
     params:
-        resamples=lookup("bootstrap", within=config),
-        surrogate=lookup("null_band/surrogate", within=config),
-        split=lookup("curves/split", within=config),
+        resamples=config["bootstrap"],
+        surrogate=config["null_band"]["surrogate"],
+        split=config["curves"]["split"],
         seed=seed_for("comparison"),
         code=code("comparison"),
     script:

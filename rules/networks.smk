@@ -24,12 +24,12 @@ rule train:
         mem_mb=4000,
         gpu=1,
     params:
-        features=lookup("networks/features", within=config),
-        windows=lookup("windows", within=config),
-        sizes=lookup("{decoder}", within=config),
-        training=lookup("training", within=config),
-        inner_folds=lookup("inner_folds", within=config),
-        resamples=lookup("bootstrap", within=config),
+        features=config["networks"]["features"],
+        windows=config["windows"],
+        sizes=lambda wildcards: config[wildcards.decoder],
+        training=config["training"],
+        inner_folds=config["inner_folds"],
+        resamples=config["bootstrap"],
         # Outside the results: Snakemake removes what a failed job wrote there.
         checkpoints="checkpoints/train/{bird}/{split}/{decoder}",
         seed=seed_for("train"),
@@ -58,14 +58,14 @@ rule null_networks:
         mem_mb=4000,
         gpu=1,
     params:
-        kind=lookup("null_band/surrogate", within=config),
+        kind=config["null_band"]["surrogate"],
         seeds=seeds_of_network_null,
         networks=config["networks"]["decoders"],
-        features=lookup("networks/features", within=config),
-        windows=lookup("windows", within=config),
+        features=config["networks"]["features"],
+        windows=config["windows"],
         sizes={name: config[name] for name in configuration.NETWORKS},
-        training=lookup("training", within=config),
-        inner_folds=lookup("inner_folds", within=config),
+        training=config["training"],
+        inner_folds=config["inner_folds"],
         checkpoints="checkpoints/null_networks/{bird}/{split}",
         trials=trial_settings,
         seed=seed_for("null_networks"),
@@ -89,12 +89,14 @@ rule losses:
         pdf="results/losses/{bird}/{split}/{decoder}.pdf",
     log:
         "logs/losses/{bird}/{split}/{decoder}.log",
+    wildcard_constraints:
+        decoder=only(configuration.NETWORKS),
     conda:
         ENVIRONMENT
     resources:
         mem_mb=1000,
     params:
-        training=lookup("training", within=config),
+        training=config["training"],
         code=code("losses"),
     script:
         "../workflow/scripts/losses.py"

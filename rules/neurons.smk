@@ -79,7 +79,7 @@ rule single_units:
         mem_mb=2000,
     params:
         protocol=protocol("single_units"),
-        windows=lookup("windows", within=config),
+        windows=config["windows"],
         code=code("single_units"),
     script:
         "../workflow/scripts/single_units.py"
@@ -110,7 +110,7 @@ rule importances:
         mem_mb=4000,
     params:
         protocol=protocol("importances"),
-        windows=lookup("windows", within=config),
+        windows=config["windows"],
         code=code("importances"),
     script:
         "../workflow/scripts/importances.py"
@@ -138,8 +138,8 @@ rule neuron_number:
         mem_mb=2000,
     params:
         protocol=protocol("neuron_number"),
-        windows=lookup("windows", within=config),
-        neurons=lookup("neurons", within=config),
+        windows=config["windows"],
+        neurons=config["neurons"],
         code=code("neuron_number"),
     script:
         "../workflow/scripts/neuron_number.py"
@@ -168,8 +168,8 @@ rule regions:
         mem_mb=2000,
     params:
         protocol=protocol("regions"),
-        windows=lookup("windows", within=config),
-        repeats=lookup("neurons/repeats", within=config),
+        windows=config["windows"],
+        repeats=config["neurons"]["repeats"],
         code=code("regions"),
     script:
         "../workflow/scripts/regions.py"

@@ -63,7 +63,7 @@ rule download:
             wildcards.file
         ],
         about=lambda wildcards: config["public"][wildcards.bird],
-        mirror=lookup("mirror", within=config),
+        mirror=config["mirror"],
         code=code("download"),
     script:
         "../workflow/scripts/download.py"

@@ -24,7 +24,7 @@ rule predecessors:
     params:
         protocol=protocol("predecessors"),
         features=configuration.oracle_features(config),
-        windows=lookup("windows", within=config),
+        windows=config["windows"],
         code=code("predecessors"),
     script:
         "../workflow/scripts/predecessors.py"
@@ -52,7 +52,7 @@ rule sessions:
         mem_mb=2000,
     params:
         protocol=protocol("sessions"),
-        windows=lookup("windows", within=config),
+        windows=config["windows"],
         code=code("sessions"),
     script:
         "../workflow/scripts/sessions.py"
@@ -80,8 +80,8 @@ rule learning_curves:
         mem_mb=4000,
     params:
         protocol=protocol("learning_curves"),
-        windows=lookup("windows", within=config),
-        learning=lookup("learning", within=config),
+        windows=config["windows"],
+        learning=config["learning"],
         code=code("learning_curves"),
     script:
         "../workflow/scripts/learning_curves.py"
@@ -109,7 +109,7 @@ rule clusters:
         mem_mb=2000,
     params:
         protocol=protocol("clusters"),
-        windows=lookup("windows", within=config),
+        windows=config["windows"],
         code=code("clusters"),
     script:
         "../workflow/scripts/clusters.py"

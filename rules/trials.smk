@@ -33,8 +33,8 @@ rule split:
     resources:
         mem_mb=1000,
     params:
-        folds=lookup("folds", within=config),
-        guard=lookup("guard", within=config),
+        folds=config["folds"],
+        guard=config["guard"],
         seed=seed_for("split"),
         code=code("split"),
     script:
@@ -78,7 +78,7 @@ rule tensors:
     resources:
         mem_mb=2000,
     params:
-        windows=lookup("windows", within=config),
+        windows=config["windows"],
         code=code("tensors"),
     script:
         "../workflow/scripts/tensors.py"

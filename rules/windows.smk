@@ -23,7 +23,7 @@ rule growing_windows:
         mem_mb=2000,
     params:
         protocol=protocol("growing_windows"),
-        growing=lookup("growing", within=config),
+        growing=config["growing"],
         code=code("growing_windows"),
     script:
         "../workflow/scripts/growing_windows.py"
@@ -52,7 +52,7 @@ rule moving_windows:
         mem_mb=4000,
     params:
         protocol=protocol("moving_windows"),
-        windows=lookup("windows", within=config),
+        windows=config["windows"],
         code=code("moving_windows"),
     script:
         "../workflow/scripts/moving_windows.py"
@@ -81,7 +81,7 @@ rule lag:
         mem_mb=2000,
     params:
         protocol=protocol("lag"),
-        lag=lookup("lag", within=config),
+        lag=config["lag"],
         code=code("lag"),
     script:
         "../workflow/scripts/lag.py"
@@ -108,7 +108,7 @@ rule trial:
     resources:
         mem_mb=1000,
     params:
-        windows=lookup("windows", within=config),
+        windows=config["windows"],
         code=code("trial"),
     script:
         "../workflow/scripts/trial.py"

@@ -47,6 +47,29 @@ def test_the_conda_environment_holds_the_pinned_runtime_dependencies():
     }
 
 
+def test_every_environment_is_one_that_rules_name():
+    named = re.findall(r"envs/[\w.]+", (ROOT / "rules/common.smk").read_text())
+    assert set(named) == {f"envs/{path.name}" for path in (ROOT / "envs").iterdir()}
+
+
+def test_the_container_is_built_by_the_commands_of_the_readme():
+    text = (ROOT / "Containerfile").read_text()
+    steps = re.findall(r"^RUN (make .+)$", text, re.MULTILINE)
+    assert steps == ["make setup", "make test"]
+    # The same Python as in the conda environment.
+    environment = yaml.safe_load((ROOT / "envs/neuro2voc.yaml").read_text())
+    (version,) = re.findall(r"^FROM .*python:([0-9.]+)-", text, re.MULTILINE)
+    assert environment["dependencies"][0] == f"python ={version}"
+
+
+def test_what_git_ignores_is_kept_out_of_the_container():
+    ignored, left_out = (
+        {line.strip("/").removeprefix("**/") for line in lines(name)}
+        for name in (".gitignore", ".dockerignore")
+    )
+    assert ignored <= left_out
+
+
 def test_every_direct_dependency_is_explained_once():
     text = (ROOT / "docs/dependencies.md").read_text()
     to_run, rest = text.split("## To check")

@@ -13,10 +13,10 @@ ROOT = Path(__file__).resolve().parents[1]
 TINY = ROOT / "tests" / "tiny.yaml"
 PROFILE = ROOT / "slurm" / "profile.yaml"
 
-# Programs of Slurm that take note of jobs and let all of them fail.
+# Programs of Slurm that take note of jobs and refuse them all.
 STAND_INS = {
-    "sbatch": 'for word; do echo "$word"; done > "$CALLS/$$"\necho $$\n',
-    "sacct": 'if [ "$1" = -X ]; then cd "$CALLS"; for id in *; do echo "$id|FAILED"; done; fi\n',
+    "sbatch": 'for word; do echo "$word"; done > "$CALLS/$$"\nexit 1\n',
+    "sacct": "exit 1\n",
     "squeue": "exit 1\n",
     "scontrol": "echo 'MinJobAge = 300 sec'\n",
     "sinfo": "echo 'PARTITION usual* gpu'\n",
@@ -98,7 +98,7 @@ def test_no_group_waits_for_itself(tmp_path):
 
 
 def submitted(folder, *arguments, profile="slurm"):
-    """What sbatch is asked for, a list of words per call, where jobs fail and are tried once more."""
+    """What sbatch is asked for, as words of each call; all are refused, and tried once more."""
     programs, calls = folder / "bin", folder / "calls"
     programs.mkdir()
     calls.mkdir()
@@ -194,9 +194,12 @@ def test_what_is_to_be_filled_in_reaches_slurm(tmp_path):
     profile = tmp_path / "mine"
     profile.mkdir()
     (profile / "profile.yaml").write_text(text)
-    targets = ["results/decoding/tiny/blocked/lstm/metrics.json", "results/rates/tiny.png"]
+    targets = [
+        "results/decoding/tiny/blocked/lstm/metrics.json",
+        "results/importances/tiny/count.png",
+    ]
     calls = submitted(tmp_path, "--retries=0", "--", *targets, profile=profile)
-    (rates,), (train,) = of_rule(calls, "rule_rates"), of_rule(calls, "rule_train")
-    assert asked(rates, "-p") == "cpu" and asked(rates, "-A") == "myaccount"
+    (other,), (train,) = of_rule(calls, "rule_importances"), of_rule(calls, "rule_train")
+    assert asked(other, "-p") == "cpu" and asked(other, "-A") == "myaccount"
     assert asked(train, "-p") == "gpu" and asked(train, "-A") == "myaccount"
     assert asked(train, "--gres") == "gpu:1" and "--gpus" not in train

@@ -173,7 +173,7 @@ def bomb(path):
 def test_what_says_nothing_ends_in_a_sentence(picture, name, write, sentence):
     if write:
         write(Path(name))
-    with pytest.raises(DataError, match=sentence):
+    with pytest.raises(DataError, match=f"^{sentence}"):
         whence(name)
 
 

@@ -20,7 +20,7 @@ from neuro2voc.decoders import make_decoder
 from neuro2voc.decoding import commonest, cross_decode, fixed_fit, outer_folds
 from neuro2voc.evaluation import balanced_accuracy, confusion
 from neuro2voc.features import feature_matrix
-from neuro2voc.files import sha256_of
+from neuro2voc.identity import differences
 from neuro2voc.origin import sidecar_of
 from neuro2voc.recording import Recording
 from neuro2voc.sources.settings import Settings
@@ -45,15 +45,6 @@ def snakemake(folder, *arguments, overlay=TINY, **environment):
     )
 
 
-def digests(folder):
-    """Digest of every result; times of jobs are outside the promise."""
-    return {
-        str(path.relative_to(folder)): sha256_of(path)
-        for path in sorted((folder / "results").rglob("*"))
-        if path.is_file() and "benchmarks" not in path.parts
-    }
-
-
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tiny")
@@ -65,9 +56,9 @@ def tiny(tmp_path_factory):
 def test_any_number_of_cores_gives_the_same_bytes(tiny, tmp_path):
     run = snakemake(tmp_path, "--cores", "1")
     assert run.returncode == 0, run.stderr
-    first, second = digests(tmp_path), digests(tiny)
-    assert len(first) > 40
-    assert {name for name in first if first[name] != second.get(name)} == set()
+    files, found = differences(tmp_path, tiny)
+    assert files > 40
+    assert found == []
 
 
 def test_a_second_run_has_nothing_to_do(tiny):
@@ -96,10 +87,9 @@ def test_a_picture_leads_back_to_its_command(tiny, tmp_path):
     picture = tmp_path / "from a paper.png"
     picture.write_bytes((tiny / "results/shap_beeswarms/tiny.png").read_bytes())
 
-    def ask(figure):
-        return snakemake(
-            tiny, "--cores", "1", "--config", f"figure={figure}", "--", "results/whence.txt"
-        )
+    def ask(*figure):
+        config = ("--config", f"figure={figure[0]}") if figure else ()
+        return snakemake(tiny, "--cores", "1", *config, "--", "results/whence.txt")
 
     assert ask(picture).returncode == 0
     answer = (tiny / "results/whence.txt").read_text()
@@ -113,11 +103,11 @@ def test_a_picture_leads_back_to_its_command(tiny, tmp_path):
     assert ask(picture).returncode == 0
     assert "is results/units/tiny.pdf, with" in (tiny / "results/whence.txt").read_text()
     for figure, sentence in [
-        ("", "name one: --config figure=/path/to/picture.png"),
-        (tmp_path / "no.png", "no.png, given as `figure`, does not exist"),
-        (TINY, "tiny.yaml is neither PNG nor PDF"),
+        ((), "name one: --config figure=/path/to/picture.png"),
+        ((tmp_path / "no.png",), "no.png, given as `figure`, does not exist"),
+        ((TINY,), "tiny.yaml is neither PNG nor PDF"),
     ]:
-        run = ask(figure)
+        run = ask(*figure)
         assert run.returncode == 1
         assert sentence in "\n".join(run.stderr.strip().splitlines()[-6:])
         assert "Traceback" not in run.stdout + run.stderr
@@ -133,6 +123,7 @@ def test_a_picture_leads_back_to_its_command(tiny, tmp_path):
 def test_every_decoder_writes_the_same_two_files(tiny):
     names = ["logistic", "xgboost", "majority", "duration", "previous"]
     folders = [tiny / "results/decoding/tiny" / s / d for s in ("blocked", "random") for d in names]
+    folders.append(tiny / "results/decoding/tiny/blocked/lstm")
     for folder in [*folders, tiny / "results/oracle/tiny"]:
         predictions = pd.read_csv(folder / "predictions.csv", dtype={"truth": str})
         metrics = json.loads((folder / "metrics.json").read_text())
@@ -153,7 +144,8 @@ def test_a_control_is_just_another_bird(tiny, kind):
     assert run.returncode == 0, run.stderr
     assert (tiny / target).stat().st_size > 10_000
     table = pd.read_csv(tiny / f"results/comparison/tiny~{kind}.csv")
-    assert set(table["decoder"]) == {"logistic", "xgboost", "majority", "duration", "previous"}
+    decoders = {"logistic", "xgboost", "lstm", "majority", "duration", "previous"}
+    assert set(table["decoder"]) == decoders
     parent, control = (tiny / f"results/recordings/tiny{x}.nwb" for x in ("", f"~{kind}"))
     assert control.stat().st_size < parent.stat().st_size
 

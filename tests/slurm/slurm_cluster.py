@@ -1,4 +1,4 @@
-"""A Slurm cluster of one node on this machine, for tests: own folder, ports and keys, no accounting."""
+"""A Slurm of one node on this machine, for tests: own folder, ports and keys, no accounting."""
 
 import os
 import shutil
@@ -174,8 +174,6 @@ def running_cluster(folder):
 def write_configuration(folder):
     """Write slurm.conf and gres.conf, and make the folders that they name."""
     folder.mkdir(parents=True, exist_ok=True)
-    # Munge refuses folders that others could write to.
-    folder.chmod(0o755)
     (folder / "state").mkdir()
     (folder / "spool").mkdir()
     (folder / "plugstack.conf").touch()
@@ -208,6 +206,8 @@ def start_munge(folder, environment):
         [
             "munged",
             "--foreground",
+            # Folders that only this user can enter are enough here.
+            "--force",
             f"--key-file={key}",
             f"--socket={files['socket']}",
             f"--pid-file={files['pid']}",
@@ -216,21 +216,19 @@ def start_munge(folder, environment):
         ],
         environment,
     )
-    wait_until(
-        lambda: Path(files["socket"]).exists() or daemon.poll() is not None, "munge listens"
-    )
+    wait_until(lambda: Path(files["socket"]).exists() or daemon.poll() is not None, "munge listens")
     assert daemon.poll() is None, daemon.log.read_text()
     return daemon
 
 
 def start(command, environment):
-    """Start a daemon in the foreground, in a session of its own, its words in a file."""
+    """Start a daemon that ends with this process at the latest; its words go to a file."""
     folder = Path(environment["SLURM_CONF"]).parent
     log = folder / f"{command[0]}.out"
     program = shutil.which(command[0], path=PATH)
     with log.open("w") as out:
         daemon = subprocess.Popen(
-            [program, *command[1:]],
+            ["setpriv", "--pdeathsig=TERM", program, *command[1:]],
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,
