@@ -1,6 +1,8 @@
 """What every job of the workflow does around its work: log, record, fail in one sentence."""
 
+import errno
 import logging
+import os
 import signal
 import sys
 import traceback
@@ -77,12 +79,10 @@ def job(work: object, threads: int = 1) -> Iterator[logging.Logger]:
         raise SystemExit(1) from None
     except Exception as error:
         root.removeHandler(progress)
-        logger.error("%s", traceback.format_exc())
-        message = " ".join(str(error).split()) or "no message"
-        print(
-            f"unexpected {type(error).__name__}: {message}; the log has the details: {path}",
-            file=sys.stderr,
-        )
+        sentence = _sentence_of(error)
+        logger.error("%s", sentence)
+        logger.info("%s", traceback.format_exc())
+        print(f"{sentence}; the log has the details: {path}", file=sys.stderr)
         raise SystemExit(1) from None
     finally:
         signal.signal(signal.SIGTERM, terminated)
@@ -92,6 +92,14 @@ def job(work: object, threads: int = 1) -> Iterator[logging.Logger]:
         root.removeHandler(progress)
         root.removeHandler(file)
         file.close()
+
+
+def _sentence_of(error: Exception) -> str:
+    message = " ".join(str(error).split()) or "no message"
+    # HDF5 tells of a full disk in the words of another error.
+    if os.strerror(errno.ENOSPC) in message:
+        return "no space left on the disk of results/; make room and give the same command again"
+    return f"unexpected {type(error).__name__}: {message}"
 
 
 def _interrupt(*_: object) -> None:

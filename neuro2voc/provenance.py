@@ -246,7 +246,8 @@ def _library_versions(name: str) -> list[str]:
             owners = [importlib.metadata.distribution(name)]
         except importlib.metadata.PackageNotFoundError:
             return [f"{name}==absent"]
-    return [f"{owner.name}=={owner.version}" for owner in owners]
+    # Builds of one version (PyTorch's for processors or GPUs) differ by what follows a plus sign.
+    return [f"{owner.name}=={owner.version.partition('+')[0]}" for owner in owners]
 
 
 @cache

@@ -5,7 +5,7 @@ import signal
 import subprocess
 
 import pytest
-from runs import LIMIT, copy_of, differences, head, locally, through_slurm, words_of
+from runs import LIMIT, TINY, copy_of, differences, head, locally, through_slurm, words_of
 from slurm_cluster import wait_until
 
 pytestmark = pytest.mark.slurm
@@ -165,7 +165,9 @@ def test_training_killed_midway_goes_on_to_the_same_weights(cluster, undisturbed
         "losses/tiny/blocked/lstm*",
     ]
     # Long enough to be killed between the trainings of two folds.
-    longer = ["--config", "training={epochs: 200, patience: 200}", "--", target]
+    overlay = tmp_path / "longer.yaml"
+    overlay.write_text("training: {epochs: 200, patience: 200}\n")
+    longer = ["--configfile", str(TINY), str(overlay), "--", target]
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     copy_of(undisturbed, whole, made)
     copy_of(undisturbed, killed, made)
