@@ -17,7 +17,7 @@ PROFILE = ROOT / "slurm" / "profile.yaml"
 STAND_INS = {
     "sbatch": 'for word; do echo "$word"; done > "$CALLS/$$"\nexit 1\n',
     "sacct": "exit 1\n",
-    "squeue": "exit 1\n",
+    "squeue": "exit 0\n",
     "scontrol": "echo 'MinJobAge = 300 sec'\n",
     "sinfo": "echo 'PARTITION usual* gpu'\n",
     "sacctmgr": "echo myaccount\n",
@@ -186,8 +186,9 @@ def test_small_jobs_are_submitted_together(calls):
 def test_what_is_to_be_filled_in_reaches_slurm(tmp_path):
     """The lines of the profile that are comments, made real."""
     text = PROFILE.read_text()
-    text, changed = re.subn(r"# (slurm_account|slurm_partition): ", r"\1: ", text)
-    assert changed == 2
+    names = ["slurm_account", "slurm_partition", "slurm-status-command", "slurm-efficiency-report"]
+    text, changed = re.subn(rf"# ({'|'.join(names)}): ", r"\1: ", text)
+    assert changed == len(names)
     gres = "".join(re.findall(r"^  #  ( (?:gpu|gres): .*\n)", text, re.MULTILINE))
     assert gres.count("\n") == 2
     text = text.replace("  train:\n", "  train:\n" + gres.replace(" g", "    g"))

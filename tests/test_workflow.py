@@ -196,7 +196,7 @@ def test_the_demo_plans_at_most_fifty_jobs_per_bird(tmp_path):
         ("results/comparison/bird1~shifted~poisson.png", "a surrogate of a surrogate"),
         ("results/splits/bird1~shifted/blocked.csv", "ask for bird1."),
         ("results/decoding/bird1/bloked/svm/metrics.json", "did you mean 'blocked'?"),
-        ("results/decoding/bird1/blocked/svn/metrics.json", "did you mean 'svm'?"),
+        ("results/decoding/bird1/blocked/svn/metrics.json", "/svm/metrics.json'?"),
         ("results/confusion/bird1/blocked/svm/onst.png", "no feature called 'onst'; did you mean"),
         ("results/confusion/leblois2019/session/svm/rate.png", "There are: blocked, random."),
         ("results/oracle/leblois2019/metrics.json", "only of those is the truth known"),
