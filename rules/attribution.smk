@@ -26,7 +26,7 @@ rule shap_values:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
     params:
         protocol=protocol(
             "shap_values", config["explanations"]["shifted"], explained=True
@@ -76,7 +76,7 @@ rule shap_interactions:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
     params:
         protocol=protocol("shap_values", explained=True),
         code=code("shap_interactions"),
@@ -114,7 +114,7 @@ rule shap_syllables:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
     params:
         protocol=protocol("shap_values", explained=True),
         code=code("shap_syllables"),
@@ -142,7 +142,7 @@ rule shap_time:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
     params:
         protocol=protocol("shap_time", config["explanations"]["shifted"]),
         windows=config["windows"],
@@ -172,7 +172,7 @@ rule explainers:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
     params:
         protocol=protocol(
             "shap_values", config["explanations"]["shifted"], explained=True
@@ -203,7 +203,7 @@ rule shap_truth:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
     params:
         settings=lambda wildcards: config["simulated"][wildcards.bird],
         grid=config["recovery"],

@@ -20,7 +20,7 @@ rule many_birds:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
     params:
         split=config["curves"]["split"],
         code=code("many_birds"),
@@ -57,7 +57,7 @@ rule across_birds:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
     params:
         birds=config["across"]["birds"],
         labels=config["across"]["labels"],
@@ -90,7 +90,7 @@ rule methods:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
     params:
         config=settings_of_bird,
         code=code("methods"),
@@ -120,7 +120,7 @@ rule trap:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
     params:
         # Five show where shifted birds lie; no p is claimed, since the bird itself is a null.
         null_seeds=seeds_of(config["trap"], "shifted", 5),
@@ -154,7 +154,7 @@ rule thesis:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=8000,
+        mem_mb=growing(8000),
     params:
         # Five, since eleven models are fitted to each; rows say so, and no p is given.
         null_seeds=lambda wildcards: (

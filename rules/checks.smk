@@ -20,7 +20,7 @@ rule artefacts:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
     params:
         seed=seed_for("artefacts"),
         code=code("artefacts"),

@@ -81,6 +81,11 @@ def code(script):
     return CODE[script]
 
 
+def growing(megabytes):
+    """Memory that grows with each attempt: a job killed for want of it is given more."""
+    return lambda wildcards, attempt: megabytes * attempt
+
+
 # Planning asks the same of thousands of jobs; what is remembered depends on the configuration alone.
 @cache
 def named(bird):

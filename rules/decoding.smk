@@ -22,7 +22,7 @@ rule decode:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
     params:
         decoders=config["decoders"],
         features=config["features"],
@@ -52,7 +52,7 @@ rule baselines:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
     params:
         resamples=config["bootstrap"],
         seed=seed_for("baselines"),
@@ -77,7 +77,7 @@ rule oracle:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
     params:
         features=configuration.oracle_features(config),
         resamples=config["bootstrap"],
@@ -108,7 +108,7 @@ rule null_band:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
     params:
         kind=config["null_band"]["surrogate"],
         seeds=seeds_of_null,
@@ -146,7 +146,7 @@ rule comparison:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
     params:
         resamples=config["bootstrap"],
         surrogate=config["null_band"]["surrogate"],

@@ -19,7 +19,7 @@ rule units:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
     params:
         code=code("units"),
     script:
@@ -44,7 +44,7 @@ rule syllables:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
     params:
         code=code("syllables"),
     script:
@@ -70,7 +70,7 @@ rule bout:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
     params:
         code=code("bout"),
     script:
@@ -97,7 +97,7 @@ rule confusion:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
     params:
         code=code("confusion"),
     script:

@@ -21,7 +21,7 @@ rule train:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
         gpu=1,
     params:
         features=config["networks"]["features"],
@@ -55,7 +55,7 @@ rule null_networks:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
         gpu=1,
     params:
         kind=config["null_band"]["surrogate"],
@@ -94,7 +94,7 @@ rule losses:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
     params:
         training=config["training"],
         code=code("losses"),

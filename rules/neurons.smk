@@ -20,7 +20,7 @@ rule rates:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
     params:
         seed=seed_for("rates"),
         code=code("rates"),
@@ -49,7 +49,7 @@ rule densities:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
     params:
         protocol=protocol("densities"),
         code=code("densities"),
@@ -76,7 +76,7 @@ rule single_units:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
     params:
         protocol=protocol("single_units"),
         windows=config["windows"],
@@ -107,7 +107,7 @@ rule importances:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
     params:
         protocol=protocol("importances"),
         windows=config["windows"],
@@ -135,7 +135,7 @@ rule neuron_number:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
     params:
         protocol=protocol("neuron_number"),
         windows=config["windows"],
@@ -165,7 +165,7 @@ rule regions:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
     params:
         protocol=protocol("regions"),
         windows=config["windows"],

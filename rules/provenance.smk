@@ -13,7 +13,7 @@ rule provenance:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
     params:
         code=code("provenance"),
     script:
@@ -33,7 +33,7 @@ rule whence:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=500,
+        mem_mb=growing(500),
     params:
         asked=lambda wildcards: time.time_ns(),
         code=code("whence"),

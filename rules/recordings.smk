@@ -15,7 +15,7 @@ rule simulate:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
     params:
         settings=lambda wildcards: config["simulated"][wildcards.bird],
         seed=seed_for("simulate"),
@@ -36,7 +36,7 @@ rule import_recording:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
     params:
         entry=lambda wildcards: config["recordings"][wildcards.bird],
         code=code("import_recording"),
@@ -44,6 +44,7 @@ rule import_recording:
         "../workflow/scripts/import_recording.py"
 
 
+# Runs where Snakemake does: nodes of a cluster often reach no network.
 rule download:
     output:
         file="data/public/{bird}/{file}",
@@ -54,10 +55,11 @@ rule download:
         file=only(
             {name for entry in config["public"].values() for name in entry["files"]}
         ),
+    localrule: True
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=500,
+        mem_mb=growing(500),
     params:
         source=lambda wildcards: config["public"][wildcards.bird]["files"][
             wildcards.file
@@ -85,7 +87,7 @@ rule convert:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
     params:
         entry=lambda wildcards: config["public"][wildcards.bird],
         code=code("convert"),
@@ -109,7 +111,7 @@ rule surrogate:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
     params:
         kind=lambda wildcards: named(wildcards.bird)[2:],
         seed=seed_for("surrogate"),

@@ -20,7 +20,7 @@ rule predecessors:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
     params:
         protocol=protocol("predecessors"),
         features=configuration.oracle_features(config),
@@ -49,7 +49,7 @@ rule sessions:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
     params:
         protocol=protocol("sessions"),
         windows=config["windows"],
@@ -77,7 +77,7 @@ rule learning_curves:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
     params:
         protocol=protocol("learning_curves"),
         windows=config["windows"],
@@ -106,7 +106,7 @@ rule clusters:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
     params:
         protocol=protocol("clusters"),
         windows=config["windows"],

@@ -11,7 +11,7 @@ rule trials:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
     params:
         settings=trial_settings,
         code=code("trials"),
@@ -31,7 +31,7 @@ rule split:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
     params:
         folds=config["folds"],
         guard=config["guard"],
@@ -52,7 +52,7 @@ rule inclusion:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
     params:
         rules=of_bird("inclusion"),
         code=code("inclusion"),
@@ -76,7 +76,7 @@ rule tensors:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
     params:
         windows=config["windows"],
         code=code("tensors"),

@@ -20,7 +20,7 @@ rule growing_windows:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
     params:
         protocol=protocol("growing_windows"),
         growing=config["growing"],
@@ -49,7 +49,7 @@ rule moving_windows:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
     params:
         protocol=protocol("moving_windows"),
         windows=config["windows"],
@@ -78,7 +78,7 @@ rule lag:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
     params:
         protocol=protocol("lag"),
         lag=config["lag"],
@@ -106,7 +106,7 @@ rule trial:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
     params:
         windows=config["windows"],
         code=code("trial"),
@@ -132,7 +132,7 @@ rule spectrograms:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
     params:
         code=code("spectrograms"),
     script:
