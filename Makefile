@@ -34,7 +34,8 @@ demo: setup
 
 # The demo twice, on all cores and on one, and through Slurm where one answers; compares every file and
 # fails where anything differs. In two minutes:  make reproduce CONFIGFILE=tests/tiny.yaml
-RUN = $(BIN)/snakemake $(addprefix --configfile ,$(CONFIGFILE)) --quiet all --directory reproduce
+RUN = $(BIN)/snakemake $(addprefix --configfile ,$(CONFIGFILE)) --quiet all \
+    --config 'training={device: cpu}' --directory reproduce
 SAME = $(BIN)/python -m neuro2voc.identity reproduce/first reproduce
 
 reproduce: setup

@@ -7,7 +7,7 @@ import hashlib
 import json
 import logging
 import shutil
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -42,23 +42,18 @@ class Checkpoint:
         """The file."""
         return Path(self.folder) / f"{self.key}.safetensors"
 
-    def of(self, weights: dict, examples: tuple, held_out: tuple, schedule, seed: int):
+    def of(self, weights: dict, examples: tuple, settings: tuple) -> "Checkpoint":
         """Return the checkpoint of the training with these weights, examples and settings."""
-        digest = hashlib.sha256(repr((self.code, astuple(schedule), seed)).encode())
-        for name, tensor in sorted(weights.items()):
-            digest.update(f"{name} {tuple(tensor.shape)}".encode())
-            digest.update(_bytes(tensor))
-        for tensor in (*examples, *held_out):
-            digest.update(f"{tensor.dtype} {tuple(tensor.shape)}".encode())
-            digest.update(_bytes(tensor))
-        return Checkpoint(self.folder, self.code, digest.hexdigest()[:32])
+        named = {**weights, **{f"example {i}": tensor for i, tensor in enumerate(examples)}}
+        return Checkpoint(self.folder, self.code, _digest(named, (self.code, *settings))[:32])
 
     def write(self, tensors: dict[str, torch.Tensor], plain: dict) -> None:
         """Keep a state. Where that fails, say so and let training go on."""
         tensors = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
+        state = json.dumps(plain)
         try:
             with replacing(self.path) as temporary:
-                save_file(tensors, temporary, {"state": json.dumps(plain)})
+                save_file(tensors, temporary, {"state": state, "sha256": _digest(tensors, state)})
         except (OSError, SafetensorError) as error:
             log.warning("%s cannot be written (%s); training goes on without.", self.path, error)
 
@@ -69,7 +64,10 @@ class Checkpoint:
         try:
             with safe_open(self.path, "pt", str(device)) as file:
                 tensors = {key: file.get_tensor(key) for key in file.keys()}
-                return tensors, json.loads(file.metadata()["state"])
+                about = file.metadata()
+            if _digest(tensors, about["state"]) != about["sha256"]:
+                raise ValueError("its bytes are not those that were written")
+            return tensors, json.loads(about["state"])
         except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
             log.warning("%s cannot be read (%s); training starts anew.", self.path, error)
             return None
@@ -80,5 +78,9 @@ def remove_checkpoints(folder: str | Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _bytes(tensor: torch.Tensor) -> memoryview:
-    return memoryview(tensor.detach().cpu().contiguous().numpy()).cast("B")
+def _digest(tensors: dict[str, torch.Tensor], settings: object) -> str:
+    digest = hashlib.sha256(repr(settings).encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()

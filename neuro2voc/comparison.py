@@ -94,7 +94,7 @@ def null_band(
     seeds : list of int
         One surrogate each.
     fits : mapping from (decoder, feature) to callable
-        Each returns, when called for a surrogate, the fitting function to decode it with.
+        Each returns, when called with a surrogate's number, the function that fits to it.
     windows : dict
         The configuration's.
     trial_settings : dict
@@ -113,7 +113,7 @@ def null_band(
         features = make_features(bird, used, names, windows)
         fold, labels = outer_folds(used, split), sorted(used["label"].unique())
         for (decoder, feature), fit in fits.items():
-            frame = cross_decode(features[feature], used, fold, fit())
+            frame = cross_decode(features[feature], used, fold, fit(replicate))
             score = balanced_accuracy(confusion(frame["truth"], frame["prediction"], labels))
             rows.append((decoder, feature, replicate, score))
         log.info("replicate %d of %d", replicate, len(seeds))
@@ -132,7 +132,7 @@ def fixed_fits(metrics: list[dict], seed: int) -> dict[tuple[str, str], Callable
     """
 
     def fixed(decoder: str, feature: str, chosen: list[dict]) -> Callable:
-        return lambda: fixed_fit(make_decoder(decoder, seed, feature)[0], commonest(chosen))
+        return lambda _: fixed_fit(make_decoder(decoder, seed, feature)[0], commonest(chosen))
 
     return {
         (content["decoder"], feature): fixed(content["decoder"], feature, cell["chosen"])

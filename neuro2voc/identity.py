@@ -125,7 +125,9 @@ def _record(path: Path) -> object:
     """Return what a JSON file says, without what a record says of the machine."""
     content = json.loads(path.read_bytes())
     if path.name == HISTORY or path.name.endswith(ENDING):
-        del content["machine"]
+        if not isinstance(content, dict):
+            raise ValueError("it is no record")
+        content.pop("machine", None)
         # The history holds that part, and so does its digest.
         content.get("outputs", {}).pop(f"{RESULTS}/{HISTORY}", None)
     return content

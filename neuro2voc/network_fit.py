@@ -1,7 +1,7 @@
 """Networks fitted like the classical decoders: to the trials of the training folds."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -109,12 +109,13 @@ def network_fit(
             for inner, rows in enumerate(
                 inner_folds(settings.split, trials, settings.inner_folds, settings.seed)
             )
-            if len(np.unique(label[rows[0]])) > 1
+            if len(np.unique(label[rows[0]])) > 1 and np.isin(label[rows[1]], label[rows[0]]).any()
         ]
         if not trained:
             raise DataError(
-                "No inner fold holds two classes to train on, so no network can be trained; lower "
-                "`inner_folds` or decode labels that are spread over the recording."
+                "No inner fold holds two classes to train on and one of them to stop by, so no "
+                "network can be trained; lower `inner_folds` or decode labels that are spread over "
+                "the recording."
             )
         decoder = NetworkDecoder(classes, tuple(one.network for one in trained), bins)
         losses = [one.history.assign(inner=inner) for inner, one in enumerate(trained)]
@@ -141,7 +142,13 @@ def network_fits(
     bins = {name: len(make_window(name, windows).bin_starts) for name in features}
 
     def anew(one: NetworkSettings, feature: str) -> Callable:
-        return lambda: network_fit(one, bins[feature])[0]
+        # A seed for each: with one for all, surrogates would share its luck and the bird would not.
+        def fit(replicate: int) -> Callable:
+            return network_fit(replace(one, seed=derive_seed(one.seed, replicate)), bins[feature])[
+                0
+            ]
+
+        return fit
 
     return {(one.kind, feature): anew(one, feature) for one in settings for feature in features}
 
@@ -157,14 +164,14 @@ def _train_one(
 ) -> Trained:
     kept, held = rows
     mean, scale = unit_scale(x[kept])
-    weight = class_weights(target[kept], classes)
+    known = np.unique(target[kept])
 
     def build() -> nn.Module:
         network = NETWORKS[settings.kind](units=x.shape[2], classes=classes, **settings.sizes)
         return Standardised(network, mean, scale)
 
     def examples(of: np.ndarray) -> tuple[torch.Tensor, ...]:
-        return x[of], torch.as_tensor(target[of]), weight[target[of]]
+        return x[of], torch.as_tensor(target[of]), class_weights(target[of], known)
 
     return train(
         build,
@@ -192,11 +199,15 @@ def unit_scale(x: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
     return mean, np.where(spread > 0, spread, 1.0)
 
 
-def class_weights(target: np.ndarray, classes: int) -> torch.Tensor:
-    """Return a weight per class (classes,) with which all count alike, 1 in the mean of trials."""
-    counts = np.bincount(target, minlength=classes)
-    weight = len(target) / (np.count_nonzero(counts) * np.maximum(counts, 1))
-    return torch.as_tensor(weight, dtype=torch.float32)
+def class_weights(target: np.ndarray, known: np.ndarray) -> torch.Tensor:
+    """Return a weight per trial (trials,) with which known classes count alike, 1 in the mean.
+
+    Trials of classes that are not among the known ones, which a network never saw, weigh nothing.
+    """
+    present, place, counts = np.unique(target, return_inverse=True, return_counts=True)
+    counted = np.isin(present, known)
+    weight = np.where(counted, len(target) / (max(counted.sum(), 1) * counts), 0.0)
+    return torch.as_tensor(weight[place], dtype=torch.float32)
 
 
 def weighted_cross_entropy(

@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import pandas as pd
 import torch
@@ -137,8 +137,10 @@ def train(
     with _seeded(seed, device), _in_memory(schedule, device):
         network = build().to(device)
         run = _Run(network, schedule, len(examples[0]))
+        log.info("%s: on %s", name, device.type)
         if checkpoint is not None:
-            checkpoint = checkpoint.of(run.start(), examples, held_out, schedule, seed)
+            settings = (*astuple(schedule), seed, device.type)
+            checkpoint = checkpoint.of(run.start(), (*examples, *held_out), settings)
             run.resume(checkpoint.read(device))
         examples = tuple(tensor.to(device) for tensor in examples)
         held_out = tuple(tensor.to(device) for tensor in held_out)
@@ -295,7 +297,7 @@ def _check_finite(training: float, validation: float, name: str, epoch: int, rat
     for which, value in (("training", training), ("validation", validation)):
         if not math.isfinite(value):
             raise DataError(
-                f"{name}: the {which} loss is {value} in epoch {epoch}, so nothing was learnt; "
+                f"{name}: the {which} loss is {value} in epoch {epoch}: training broke down; "
                 f"lower `training.rate` (now {rate:g}) in config.yaml, or look for extreme values "
                 "in the recording."
             )

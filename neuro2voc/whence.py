@@ -129,7 +129,14 @@ def whence(path: str | Path) -> str:
     lines = [f"{path}", f"is {picture.target}, with digest {picture.digest}."]
     lines += ["", *_told(picture), "", *_compared(picture, path), ""]
     command = f"  snakemake --cores 1 -- {shlex.quote(picture.target)}"
-    return "\n".join([*lines, "To make it again, with the settings above:", command, ""])
+    return "\n".join(
+        [
+            *lines,
+            "To make it again, with the settings above and the overlays they came from, if any:",
+            command,
+            "",
+        ]
+    )
 
 
 def _told(picture: Picture) -> Iterator[str]:

@@ -172,7 +172,7 @@ def test_every_job_asks_for_memory_time_and_a_cpu(calls):
 def test_a_gpu_rule_asks_for_one_gpu_in_its_partition(calls):
     first, second = of_rule(calls, "rule_train")
     assert asked(first, "-p") == "gpu" and asked(first, "--gpus") == "1"
-    assert asked(first, "-t") == "480" and asked(second, "-t") == "960"
+    assert asked(first, "-t") == "120" and asked(second, "-t") == "240"
     assert int(asked(second, "--mem")) == 2 * int(asked(first, "--mem")) > 0
 
 

@@ -148,6 +148,18 @@ def test_a_damaged_checkpoint_is_named_and_training_starts_anew(tmp_path, caplog
     assert file.name in caplog.text and "anew" in caplog.text
 
 
+def test_a_state_with_a_changed_byte_is_not_resumed(tmp_path, caplog):
+    kept = Checkpoint(tmp_path, "code")
+    first = run(checkpoint=kept)
+    (file,) = tmp_path.iterdir()
+    content = bytearray(file.read_bytes())
+    content[-40] ^= 1
+    file.write_bytes(content)
+    with caplog.at_level(logging.WARNING):
+        assert same(first, run(checkpoint=kept))
+    assert "not those that were written" in caplog.text
+
+
 def test_training_goes_on_where_no_checkpoint_can_be_written(tmp_path, caplog):
     (tmp_path / "file").write_text("no folder")
     with caplog.at_level(logging.WARNING):
@@ -167,7 +179,9 @@ def test_a_loss_that_is_not_finite_stops_in_a_sentence():
     def broken(network, x, y):
         return loss(network, x, y) * math.nan
 
-    with pytest.raises(DataError, match="training loss is nan in epoch 1.*`training.rate`"):
+    with pytest.raises(
+        DataError, match="training loss is nan in epoch 1: training broke down.*`training.rate`"
+    ):
         run(loss=broken, name="lstm")
 
 
@@ -231,5 +245,6 @@ def test_a_line_per_epoch_is_logged(caplog):
     with caplog.at_level(logging.INFO, logger="training"):
         run(name="lstm, fold 0")
     lines = [r.getMessage() for r in caplog.records if r.name == "training"]
-    assert len(lines) == SCHEDULE.epochs
-    assert lines[2].startswith("lstm, fold 0: epoch 3, training loss ")
+    assert lines[0] == "lstm, fold 0: on cpu"
+    assert len(lines) == 1 + SCHEDULE.epochs
+    assert lines[3].startswith("lstm, fold 0: epoch 3, training loss ")

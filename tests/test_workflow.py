@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -33,8 +34,9 @@ TINY = ROOT / "tests" / "tiny.yaml"
 
 
 def snakemake(folder, *arguments, overlay=TINY, **environment):
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
-    command += ["--directory", str(folder)]
+    command = [sys.executable, "-m", "snakemake", "--directory", str(folder)]
+    if "--snakefile" not in arguments:
+        command += ["--snakefile", str(ROOT / "Snakefile")]
     command += ["--configfile", str(overlay)] if overlay else []
     return subprocess.run(
         [*command, *arguments],
@@ -116,6 +118,26 @@ def test_a_picture_leads_back_to_its_command(tiny, tmp_path):
     run = snakemake(tiny, "-n", "--quiet", "rules", *arguments, "--", "results/whence.txt")
     planned = re.findall(r"^(\w+) +(\d+)$", run.stdout + run.stderr, re.MULTILINE)
     assert dict(planned) == {"whence": "1", "total": "1"}
+
+
+def test_results_handed_over_are_accepted_in_a_fresh_clone(tiny, tmp_path):
+    """As docs/cluster.md says; the scripts of a fresh clone are younger than the results."""
+    clone = tmp_path / "clone"
+    for part in ("neuro2voc", "rules", "workflow", "envs", "tests"):
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / part, clone / part, copy_function=shutil.copyfile, ignore=ignored)
+    for file in ("Snakefile", "config.yaml"):
+        shutil.copyfile(ROOT / file, clone / file)
+    archive = ["tar", "-C", str(tiny), "-cf", str(tmp_path / "results.tar"), "results"]
+    subprocess.run([*archive, ".snakemake/metadata"], check=True)
+    subprocess.run(["tar", "-C", str(clone), "-xf", str(tmp_path / "results.tar")], check=True)
+    ours = ["--snakefile", str(clone / "Snakefile")]
+    assert snakemake(clone, *ours, "--touch", "--cores", "1", "--", "all").returncode == 0
+    plan = snakemake(clone, *ours, "-n", "--", "all")
+    assert "Nothing to be done" in plan.stdout + plan.stderr
+    # What is younger than the results is still seen.
+    changed = snakemake(clone, *ours, "-n", "--config", "bootstrap=60", "--", "all")
+    assert "Nothing to be done" not in changed.stdout + changed.stderr
 
 
 def test_every_decoder_writes_the_same_two_files(tiny):

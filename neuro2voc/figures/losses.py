@@ -49,7 +49,8 @@ def draw_losses(
             _draw_fold(ax, mine, chance[feature])
             ax.set_title(f"without fold {fold}")
         row[0].set_ylabel(f"{feature}: loss (nats)")
-        row[0].set_ylim(bottom=0)
+        highest = losses.loc[losses["feature"] == feature, ["training", "validation"]].max().max()
+        row[0].set_ylim(0, 1.08 * max(highest, chance[feature]))
     for ax in axes[-1]:
         ax.set_xlabel("epoch")
     axes[0, 0].set_xlim(0, losses["epoch"].max() + 1)

@@ -31,5 +31,7 @@ class LSTM(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the margins (trials, classes) of activity (trials, bins, units)."""
-        states, _ = self.lstm(self.drop(x))
+        # Single precision: autocast may take recurrent layers to float16, which nothing scales.
+        with torch.autocast(x.device.type, enabled=False):
+            states, _ = self.lstm(self.drop(x.float()))
         return self.classifier(self.drop(states[:, -1]))

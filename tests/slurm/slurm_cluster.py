@@ -266,3 +266,15 @@ def stop(cluster, daemons):
         except subprocess.TimeoutExpired:
             os.killpg(daemon.pid, signal.SIGKILL)
             daemon.wait(10)
+    end_what_is_left(cluster.folder)
+
+
+def end_what_is_left(folder):
+    """End jobs' processes that Slurm lost sight of; they have this cluster in their environment."""
+    for environment in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            ours = str(folder).encode() in environment.read_bytes()
+            if ours and environment.parent.name != str(os.getpid()):
+                os.kill(int(environment.parent.name), signal.SIGKILL)
+        except (OSError, ValueError):
+            continue

@@ -6,6 +6,7 @@ from neuro2voc.jobs import job
 from neuro2voc.network_decoder import write_networks
 from neuro2voc.network_fit import decode_by_networks, network_settings
 from neuro2voc.splits import read_split
+from neuro2voc.training import choose_device
 from neuro2voc.trials import read_trials, used_trials
 
 with job(snakemake):
@@ -18,7 +19,8 @@ with job(snakemake):
         network_settings(names.decoder, names.split, params.sizes, params),
         params.resamples,
     )
-    about = {**names, "sizes": params.sizes, "windows": params.windows}
+    device = choose_device(params.training["device"]).type
+    about = {**names, "sizes": params.sizes, "windows": params.windows, "device": device}
     write_networks(snakemake.output.model, decoders, about)
     write_csv(losses, snakemake.output.losses)
     write_decoding(tuple(snakemake.output)[:2], predictions, metrics, **names)
