@@ -116,10 +116,26 @@ def save_figure(figure: object, path: str | Path) -> None:
     for_png = {"Software": None, **text_for_png(path)}
     undated = {"Creator": None, "Producer": None, "CreationDate": None}
     for_pdf = {**undated, **text_for_pdf(path.with_suffix(".pdf"))}
+    _settle(figure)
     with replacing(path) as png, replacing(path.with_suffix(".pdf")) as pdf:
         figure.savefig(png, format="png", dpi=200, metadata=for_png)
         figure.savefig(pdf, format="pdf", metadata=for_pdf)
     plt.close(figure)
+
+
+def _settle(figure: object) -> None:
+    """Lay a figure out once and round the places of its axes.
+
+    The solver of matplotlib's constrained layout differs in the last of sixteen digits from process
+    to process, and now and then PDF, which writes ten, shows it.
+    """
+    if figure.get_layout_engine() is None:
+        return
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for ax in figure.axes:
+        place = [round(side, 6) for side in ax.get_position(original=True).bounds]
+        ax.set_position(place)
 
 
 def read_csv(path: str | Path, columns: Iterable[str] | Mapping[str, type]) -> pd.DataFrame:

@@ -12,6 +12,8 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from neuro2voc.errors import DataError
 from neuro2voc.files import (
@@ -146,8 +148,31 @@ def test_empty_cells_are_missing_numbers(tmp_path):
     assert np.isnan(frame["t"][0]) and list(frame["label"]) == ["NA", ""]
 
 
+def test_what_a_layout_differs_in_from_run_to_run_is_not_saved(tmp_path, monkeypatch):
+    solve = ConstrainedLayoutEngine.execute
+    seen = []
+
+    def saved(name, jitter):
+        def execute(engine, figure):
+            solve(engine, figure)
+            for ax in figure.axes:
+                box = ax.get_position(original=True).bounds
+                ax._set_position([side * (1 + jitter) for side in box])
+                seen.append(ax.get_position(original=True).bounds)
+
+        monkeypatch.setattr(ConstrainedLayoutEngine, "execute", execute)
+        figure = Figure(layout="constrained")
+        for ax in figure.subplots(2, 2).flat:
+            ax.plot([0, 1e4], label="line")
+            ax.set(xlabel="time", ylabel="rate")
+        save_figure(figure, tmp_path / f"{name}.png")
+        return (tmp_path / f"{name}.png").read_bytes(), (tmp_path / f"{name}.pdf").read_bytes()
+
+    assert saved("a", 0) == saved("b", 1e-11)
+    assert len(set(seen)) == len(seen) == 8  # four axes, each in another place the second time
+
+
 def test_save_figure_makes_both_files_and_no_more(tmp_path):
-    from matplotlib.figure import Figure
 
     save_figure(Figure(), tmp_path / "f.png")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["f.pdf", "f.png"]
