@@ -173,7 +173,6 @@ def test_what_a_layout_differs_in_from_run_to_run_is_not_saved(tmp_path, monkeyp
 
 
 def test_save_figure_makes_both_files_and_no_more(tmp_path):
-
     save_figure(Figure(), tmp_path / "f.png")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["f.pdf", "f.png"]
 
