@@ -125,7 +125,7 @@ def _libraries(libraries: Mapping) -> list[dict]:
             "@type": "SoftwareApplication",
             "name": name,
             "softwareVersion": version,
-            "url": f"https://pypi.org/project/{quote(name)}/",
+            "identifier": f"pkg:pypi/{quote(name.lower())}",  # a package URL
         }
         for name, version in libraries.items()
     ]
