@@ -83,6 +83,8 @@ bench: $(BENCH)/installed
 	@$(BENCH)/bin/python -W ignore::UserWarning -m benchmarks.windows
 	@$(BENCH)/bin/python -W ignore::UserWarning -m benchmarks.files
 	@$(BENCH)/bin/python -W ignore::UserWarning -m benchmarks.interactions
+	@$(BENCH)/bin/python -m benchmarks.tokens
+	@$(BENCH)/bin/python -W ignore::UserWarning -m benchmarks.mamba2
 	@$(BENCH)/bin/python -m benchmarks.plan
 
 # Pages that are written from tables.

@@ -12,7 +12,6 @@ from neuro2voc.configuration import BASELINES
 from neuro2voc.decoders import make_decoder
 from neuro2voc.decoding import commonest, cross_decode, fixed_fit, outer_folds, sum_up
 from neuro2voc.evaluation import balanced_accuracy, confusion, p_value, smallest_effect
-from neuro2voc.features import make_features
 from neuro2voc.files import read_csv
 from neuro2voc.inclusion import with_included
 from neuro2voc.recording import Recording
@@ -74,7 +73,7 @@ def null_band(
     kind: str,
     seeds: list[int],
     fits: Mapping[tuple[str, str], Callable],
-    windows: dict,
+    make: Callable,
     trial_settings: dict,
 ) -> pd.DataFrame:
     """Decode surrogates as the real bird was decoded.
@@ -95,8 +94,9 @@ def null_band(
         One surrogate each.
     fits : mapping from (decoder, feature) to callable
         Each returns, when called with a surrogate's number, the function that fits to it.
-    windows : dict
-        The configuration's.
+    make : callable
+        ``make(recording, trials)`` returns what is decoded, by feature; for example
+        `neuro2voc.features.features_maker`.
     trial_settings : dict
         Arguments of `neuro2voc.trials.make_trials`.
 
@@ -105,12 +105,11 @@ def null_band(
     DataFrame
         decoder, feature, replicate (from 1), balanced_accuracy.
     """
-    names = sorted({feature for _, feature in fits})
     rows = []
     for replicate, number in enumerate(seeds, start=1):
         bird = with_included(surrogate(recording, kind, number, trials, kept), inclusion)
         used = used_trials(make_trials(bird, **trial_settings))
-        features = make_features(bird, used, names, windows)
+        features = make(bird, used)
         fold, labels = outer_folds(used, split), sorted(used["label"].unique())
         for (decoder, feature), fit in fits.items():
             frame = cross_decode(features[feature], used, fold, fit(replicate))
@@ -163,6 +162,7 @@ def comparison_table(
     resamples: int,
     seed: int,
     company: tuple[pd.DataFrame, str] | None = None,
+    windows: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
     """Put every decoder beside baselines, null and oracle.
 
@@ -183,11 +183,16 @@ def comparison_table(
     company : (DataFrame, str), optional
         See `neuro2voc.predecessors.predecessor_table`, and the split under which it was made.
 
+    windows : mapping, optional
+        Of features that are token schemes: the feature that is made from the same window, whose
+        oracle and company are theirs.
+
     Returns
     -------
     DataFrame
         Rows for decoders, baselines and oracle, columns `COLUMNS`; what does not apply is missing.
     """
+    windows = windows or {}
     rows = []
     for split, folds in splits.items():
         cells = {
@@ -207,13 +212,18 @@ def comparison_table(
             if decoder not in (*BASELINES, ORACLE):
                 row |= beside
                 row |= _beside_null(cell, nulls.get(split), decoder, feature)
-                row |= _beside_oracle(cell, cells.get((ORACLE, feature)))
+                row |= _beside_oracle(cell, cells.get((ORACLE, windows.get(feature, feature))))
             rows.append(row)
     table = pd.DataFrame(rows).reindex(columns=COLUMNS)
-    return table if company is None else beside_company(table, *company)
+    return table if company is None else beside_company(table, *company, windows)
 
 
-def beside_company(table: pd.DataFrame, company: pd.DataFrame, split: str) -> pd.DataFrame:
+def beside_company(
+    table: pd.DataFrame,
+    company: pd.DataFrame,
+    split: str,
+    windows: Mapping[str, str] | None = None,
+) -> pd.DataFrame:
     """Say of each feature whether it tells syllables after predecessors that were not trained on.
 
     Parameters
@@ -225,6 +235,8 @@ def beside_company(table: pd.DataFrame, company: pd.DataFrame, split: str) -> pd
         ones often enough.
     split : str
         Under which it was made; rows of other splits are not judged by it.
+    windows : mapping, optional
+        See `comparison_table`.
 
     Returns
     -------
@@ -245,7 +257,7 @@ def beside_company(table: pd.DataFrame, company: pd.DataFrame, split: str) -> pd
     }
     return table.assign(
         **{
-            ours: table["feature"].map(other[theirs]).where(judged)
+            ours: table["feature"].replace(windows or {}).map(other[theirs]).where(judged)
             for ours, theirs in columns.items()
         }
     )

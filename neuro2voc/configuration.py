@@ -13,11 +13,14 @@ from neuro2voc.errors import DataError, nearest
 SURROGATES = ("shuffled", "shifted", "poisson", "independent")
 SPLITS = ("blocked", "session", "random")
 DECODERS = ("logistic", "svm", "xgboost", "forest", "bayes", "lda")
-NETWORKS = ("lstm",)
+# On bins of windows; on tokens.
+NETWORKS = ("lstm", "eegnet", "cnn_lstm", "mamba2_bins")
+SEQUENCES = ("gpt2", "mamba2", "hybrid", "mamba")
+SCHEMES = ("spatial", "temporal", "spatial_rm0", "aggregated", "events")
 
 SOURCES = ("simulated", "recordings", "public")
 # What a bird may state for itself instead of the global setting.
-OWN_SETTINGS = ("labels", "splits", "bout_gap", "replicates", "inclusion", "explained")
+OWN_SETTINGS = ("labels", "splits", "bout_gap", "replicates", "inclusion", "explained", "networks")
 # Decoders that see no neuron.
 BASELINES = ("majority", "duration", "previous")
 # The window from onset to offset is always there, so no window in the configuration may take its
@@ -153,6 +156,8 @@ def setting(config: Mapping, bird: str, key: str):
     if key == "inclusion":
         selection = config["selections"].get(parse_bird(bird).selection, {})
         return {**config[key], **entry.get(key, {}), **selection}
+    if key == "networks":
+        return {**config[key], **({"decoders": entry[key]} if key in entry else {})}
     if key in OWN_SETTINGS and key in entry:
         return entry[key]
     return config["null_band"]["replicates"] if key == "replicates" else config[key]

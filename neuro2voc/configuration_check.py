@@ -24,6 +24,7 @@ LONG = 100  # characters of a name; the system's limit for file names is 255 byt
 LARGE, SMALL = 2**63, 1e-9  # of numbers; a clock of 1 ns knows nothing smaller
 # Control characters, of which no path may hold NUL, and halves of characters.
 UNFIT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+STATE_SPACES = ("mamba2_bins", "mamba2", "hybrid")  # networks with Mamba-2 layers
 BINS = 10_000  # of a window; the finest in use have some two hundred
 
 
@@ -56,6 +57,8 @@ def check_config(config: dict, schema_path: str | Path, simulator_keys: Iterable
     _check_reach(config)
     _check_features(config)
     _check_networks(config)
+    _check_tokens(config)
+    _check_heads(config)
     _check_confusion(config)
     _check_across(config)
     _check_trap(config)
@@ -385,6 +388,7 @@ def _check_confusion(config: Mapping) -> None:
     for kind in ("split", "decoder", "feature"):
         name, listed = config["confusion"][kind], [*config[f"{kind}s"]]
         listed += config["networks"]["decoders"] if kind == "decoder" else []
+        listed += config["sequences"]["schemes"] if kind == "feature" else []
         if name not in listed:
             raise _wrong(
                 f"{_at(('confusion', kind))} is {_shown(name)}, which `{kind}s` does not list.",
@@ -399,6 +403,45 @@ def _check_networks(config: Mapping) -> None:
                 f"{_at(('networks', 'features'))} holds {_shown(feature)}, but networks see bins "
                 f"in time{nearest(feature, config['windows']) or '.'}",
                 f"the name of a window: {_listed(config['windows'])}",
+            )
+
+
+def _check_tokens(config: Mapping) -> None:
+    window, known = config["tokens"]["window"], config["windows"]
+    if window not in known:
+        raise _wrong(
+            f"{_at(('tokens', 'window'))} is {_shown(window)}, but tokens are of windows of one "
+            f"length{nearest(window, known) or '.'}",
+            f"the name of a window: {_listed(known)}",
+        )
+    width = known[window]["stop"] - known[window]["start"]
+    if config["tokens"]["tick"] > width + 1e-9:
+        raise _wrong(
+            f"{_at(('tokens', 'tick'))} is {config['tokens']['tick']:g} s, and the window "
+            f"'{window}' is {width:g} s long.",
+            f"at most {width:g}",
+        )
+    for scheme in config["sequences"]["schemes"]:
+        if scheme not in config["tokens"]["schemes"]:
+            raise _wrong(
+                f"{_at(('sequences', 'schemes'))} holds {_shown(scheme)}, of which no corpus is "
+                "written, since `tokens.schemes` does not list it.",
+                f"some of {_listed(config['tokens']['schemes'])}",
+            )
+
+
+def _check_heads(config: Mapping) -> None:
+    for name, inside, part in (
+        ("gpt2", config["gpt2"]["width"], "heads"),
+        ("hybrid", config["hybrid"]["width"], "heads"),
+        *((n, config[n]["width"] * config[n]["expand"], "head") for n in STATE_SPACES),
+    ):
+        number = config[name][part]
+        if inside % number:
+            raise _wrong(
+                f"{_at((name, part))} is {number}, which does not divide {inside}"
+                f"{' (width times expand)' if part == 'head' else ' (its width)'}.",
+                f"a divisor of {inside}",
             )
 
 

@@ -13,23 +13,31 @@ from torch import nn
 
 from neuro2voc.errors import DataError
 from neuro2voc.files import replacing, write_json
+from neuro2voc.grid import Cell, smoothed
+from neuro2voc.networks.cnn_lstm import CNNLSTM
+from neuro2voc.networks.eegnet import EEGNet
 from neuro2voc.networks.lstm import LSTM
+from neuro2voc.networks.mamba2_bins import BinnedMamba2
 
-NETWORKS = {"lstm": LSTM}
+NETWORKS = {"lstm": LSTM, "eegnet": EEGNet, "cnn_lstm": CNNLSTM, "mamba2_bins": BinnedMamba2}
 
 
 class Standardised(nn.Module):
-    """A network that sees each unit with mean 0 and standard deviation 1, 0 where unobserved."""
+    """A network that sees a part of the window, smoothed, each unit with mean 0 and deviation 1.
 
-    def __init__(self, network: nn.Module, mean: np.ndarray, scale: np.ndarray):
+    Where a unit was not observed it sees 0.
+    """
+
+    def __init__(self, network: nn.Module, cell: Cell, mean: np.ndarray, scale: np.ndarray):
         super().__init__()
-        self.network = network
+        self.network, self.cell = network, cell
         self.register_buffer("mean", torch.as_tensor(mean, dtype=torch.float32))
         self.register_buffer("scale", torch.as_tensor(scale, dtype=torch.float32))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return what the network makes of activity (trials, bins, units), NaN where unobserved."""
-        return self.network(torch.nan_to_num((x - self.mean) / self.scale, nan=0.0))
+        seen = (smoothed(x, self.cell) - self.mean) / self.scale
+        return self.network(torch.nan_to_num(seen, nan=0.0))
 
 
 @dataclass(frozen=True)
@@ -83,7 +91,12 @@ def write_networks(path: str | Path, decoders: Mapping[str, list[NetworkDecoder]
     tensors, features = {}, {}
     for feature, folds in decoders.items():
         features[feature] = [
-            {"classes": list(one.classes_), "networks": len(one.networks), "bins": one.bins}
+            {
+                "classes": list(one.classes_),
+                "networks": len(one.networks),
+                "bins": one.bins,
+                "cell": one.networks[0].cell,
+            }
             for one in folds
         ]
         for fold, decoder in enumerate(folds):
@@ -135,7 +148,7 @@ def _network_decoder(tensors: dict, where: str, one: dict, about: dict) -> Netwo
         bare = NETWORKS[about["decoder"]](
             units=units, classes=len(one["classes"]), **about["sizes"]
         )
-        network = Standardised(bare, np.zeros(units), np.ones(units))
+        network = Standardised(bare, Cell(*one["cell"]), np.zeros(units), np.ones(units))
         network.load_state_dict(state)
         networks.append(network.eval())
     return NetworkDecoder(np.array(one["classes"]), tuple(networks), one["bins"])

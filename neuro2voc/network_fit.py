@@ -1,78 +1,31 @@
-"""Networks fitted like the classical decoders: to the trials of the training folds."""
+"""Networks on binned activity, fitted like the classical decoders: to trials of training folds."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import nn
-from torch.nn.functional import cross_entropy
 
-from neuro2voc.binning import Tensor, make_window
-from neuro2voc.checkpoints import Checkpoint
+from neuro2voc.binning import Tensor, Window, make_window
 from neuro2voc.configuration import derive_seed
-from neuro2voc.decoding import decode
-from neuro2voc.errors import DataError
+from neuro2voc.decoding import commonest
+from neuro2voc.evaluation import balanced_accuracy, confusion
 from neuro2voc.features import by_window, feature_matrix
+from neuro2voc.grid import Cell, cells, in_seconds, smoothed, whole
 from neuro2voc.network_decoder import NETWORKS, NetworkDecoder, Standardised, in_time
-from neuro2voc.splits import inner_folds
-from neuro2voc.training import Schedule, Trained, train
+from neuro2voc.network_training import (
+    NetworkSettings,
+    Rows,
+    decode_by,
+    inner_parts,
+    losses_of,
+    train_member,
+)
+from neuro2voc.training import Trained
 
-
-@dataclass(frozen=True)
-class NetworkSettings:
-    """What is trained, and how.
-
-    Attributes
-    ----------
-    kind : str
-        One of `neuro2voc.network_decoder.NETWORKS`.
-    sizes : mapping
-        Arguments of the network besides units and classes.
-    schedule : Schedule
-    split : str
-        The inner folds are made as the outer ones were.
-    inner_folds : int
-    seed : int
-    checkpoints : path, optional
-        The folder where this job keeps its states.
-    code : str
-        The version of the code that trains; states of another version are not resumed.
-    """
-
-    kind: str
-    sizes: Mapping
-    schedule: Schedule
-    split: str
-    inner_folds: int
-    seed: int
-    checkpoints: str | Path | None = None
-    code: str = ""
-
-
-def network_settings(kind: str, split: str, sizes: Mapping, job: object) -> NetworkSettings:
-    """Return the settings of a network from what a job knows.
-
-    Parameters
-    ----------
-    kind, split : str
-    sizes : mapping
-        See `NetworkSettings`.
-    job : object
-        With `training` (the fields of `Schedule`), inner_folds, seed, checkpoints and code.
-    """
-    return NetworkSettings(
-        kind,
-        sizes,
-        Schedule(**job.training),
-        split,
-        job.inner_folds,
-        job.seed,
-        job.checkpoints,
-        job.code,
-    )
+GRID = ["feature", "fold", "before", "after", "smoothing", "balanced_accuracy", "chosen"]
 
 
 def network_fit(
@@ -80,8 +33,10 @@ def network_fit(
 ) -> tuple[Callable, list[dict], list[tuple[NetworkDecoder, pd.DataFrame]]]:
     """Return a fitting function, the list it notes its choices in, and that of what it fitted.
 
-    Each inner fold of the training trials in turn decides when to stop; the probabilities of the
-    networks of all inner folds are averaged.
+    Inner folds of the training trials decide in turn when to stop; the probabilities of their
+    networks are averaged. Of a grid, the cell is chosen whose network decodes best the first inner
+    fold, which it never learnt from; networks of the other inner folds are trained for that cell
+    alone.
 
     Parameters
     ----------
@@ -94,95 +49,126 @@ def network_fit(
     fit : callable
         ``fit(X, trials)`` with features X (trials, units * bins) returns a `NetworkDecoder`.
     chosen : list of dict
-        Of each fit, the epochs chosen.
+        Of each fit: epochs; the cell; and of each cell of a grid the score on the first inner fold.
     fitted : list of (NetworkDecoder, DataFrame)
         Of each fit, the decoder and its losses: inner, epoch, rate, training, validation.
     """
     chosen: list[dict] = []
     fitted: list[tuple[NetworkDecoder, pd.DataFrame]] = []
+    grid = list(settings.grid) or whole(bins)
 
     def fit(X: np.ndarray, trials: pd.DataFrame) -> NetworkDecoder:
-        x, label = in_time(X, bins), trials["label"].to_numpy()
-        classes, target = np.unique(label, return_inverse=True)
-        trained = [
-            _train_one(x, target, rows, settings, len(classes), len(chosen), inner)
-            for inner, rows in enumerate(
-                inner_folds(settings.split, trials, settings.inner_folds, settings.seed)
-            )
-            if len(np.unique(label[rows[0]])) > 1 and np.isin(label[rows[1]], label[rows[0]]).any()
-        ]
-        if not trained:
-            raise DataError(
-                "No inner fold holds two classes to train on and one of them to stop by, so no "
-                "network can be trained; lower `inner_folds` or decode labels that are spread over "
-                "the recording."
-            )
+        x = in_time(X, bins)
+        classes, target = np.unique(trials["label"].to_numpy(), return_inverse=True)
+        parts = inner_parts(settings, trials)
+        parts = parts[: settings.members or len(parts)]
+
+        def member(cell: Cell, inner: int) -> Trained:
+            place = len(chosen), inner, grid.index(cell)
+            return _train_on(x, target, len(classes), parts[inner], settings, cell, place)
+
+        first = {cell: member(cell, 0) for cell in grid}
+        scores = {cell: _score(one.network, x, target, parts[0]) for cell, one in first.items()}
+        best = max(grid, key=scores.get)  # the earliest of equals
+        trained = [first[best], *(member(best, inner) for inner in range(1, len(parts)))]
         decoder = NetworkDecoder(classes, tuple(one.network for one in trained), bins)
-        losses = [one.history.assign(inner=inner) for inner, one in enumerate(trained)]
-        chosen.append({"epochs": [one.epoch for one in trained]})
-        fitted.append((decoder, pd.concat(losses, ignore_index=True)))
+        note = {"epochs": [one.epoch for one in trained], "cell": list(best)}
+        chosen.append({**note, "scores": list(scores.values())} if len(grid) > 1 else note)
+        fitted.append((decoder, losses_of(trained)))
         return decoder
 
     return fit, chosen, fitted
 
 
 def network_fits(
-    settings: Iterable[NetworkSettings], features: list[str], windows: Mapping
+    settings: NetworkSettings, features: list[str], windows: Mapping, metrics: Mapping
 ) -> dict[tuple[str, str], Callable]:
-    """Return what `neuro2voc.comparison.null_band` fits surrogates with: each network anew.
+    """Return what `neuro2voc.comparison.null_band` fits surrogates with: the network anew.
 
     Parameters
     ----------
-    settings : iterable of NetworkSettings
+    settings : NetworkSettings
     features : list of str
         Names of windows.
     windows : mapping
         The configuration's.
+    metrics : mapping
+        Contents of the network's metrics.json: surrogates see the cell that most folds chose.
     """
-    bins = {name: len(make_window(name, windows).bin_starts) for name in features}
 
-    def anew(one: NetworkSettings, feature: str) -> Callable:
+    def anew(feature: str) -> Callable:
+        bins = len(make_window(feature, windows).bin_starts)
+        cell = commonest([{"cell": one["cell"]} for one in metrics["features"][feature]["chosen"]])
+        own = replace(settings, grid=[Cell(*cell["cell"])])
+
         # A seed for each: with one for all, surrogates would share its luck and the bird would not.
         def fit(replicate: int) -> Callable:
-            return network_fit(replace(one, seed=derive_seed(one.seed, replicate)), bins[feature])[
-                0
-            ]
+            return network_fit(replace(own, seed=derive_seed(own.seed, replicate)), bins)[0]
 
         return fit
 
-    return {(one.kind, feature): anew(one, feature) for one in settings for feature in features}
+    return {(settings.kind, feature): anew(feature) for feature in features}
 
 
-def _train_one(
-    x: torch.Tensor,
-    target: np.ndarray,
-    rows: tuple[np.ndarray, np.ndarray],
+def decode_by_networks(
+    tensors: Iterable[Tensor],
+    features: list[str],
+    trials: pd.DataFrame,
+    split: pd.DataFrame,
     settings: NetworkSettings,
-    classes: int,
-    fold: int,
-    inner: int,
-) -> Trained:
-    kept, held = rows
-    mean, scale = unit_scale(x[kept])
-    known = np.unique(target[kept])
+    resamples: int,
+    grid: Mapping | None = None,
+) -> tuple[pd.DataFrame, dict, dict[str, list[NetworkDecoder]], pd.DataFrame]:
+    """Train and decode in every fold; see `neuro2voc.network_training.decode_by`.
 
-    def build() -> nn.Module:
-        network = NETWORKS[settings.kind](units=x.shape[2], classes=classes, **settings.sizes)
-        return Standardised(network, mean, scale)
+    Parameters
+    ----------
+    tensors : iterable of Tensor
+        Those of `features`, which name windows.
+    features : list of str
+    trials, split, resamples
+        See `neuro2voc.network_training.decode_by`.
+    settings : NetworkSettings
+    grid : mapping, optional
+        The configuration's, see `neuro2voc.grid.cells`; without it networks see whole windows.
+    """
+    tensors = by_window(tensors)
+    matrices = {name: feature_matrix(name, tensors[name]) for name in features}
 
-    def examples(of: np.ndarray) -> tuple[torch.Tensor, ...]:
-        return x[of], torch.as_tensor(target[of]), class_weights(target[of], known)
+    def make_fit(feature: str) -> tuple[Callable, list[dict], list]:
+        window = tensors[feature].window
+        own = replace(settings, grid=cells(grid, window)) if grid else settings
+        return network_fit(own, tensors[feature].counts.shape[2])
 
-    return train(
-        build,
-        weighted_cross_entropy,
-        examples(kept),
-        examples(held),
-        settings.schedule,
-        derive_seed(settings.seed, fold, inner),
-        f"{settings.kind}, fold {fold}, inner fold {inner}",
-        Checkpoint(settings.checkpoints, settings.code) if settings.checkpoints else None,
-    )
+    return decode_by(matrices, trials, split, make_fit, resamples, settings.seed)
+
+
+def grid_table(metrics: Mapping, grid: Mapping, windows: Mapping[str, Window]) -> pd.DataFrame:
+    """Return how well each cell of the grid decoded the first inner fold of each outer fold.
+
+    Parameters
+    ----------
+    metrics : mapping
+        By feature, as `decode_by_networks` returns them.
+    grid : mapping
+        See `neuro2voc.grid.cells`.
+    windows : mapping of Window
+        By feature.
+
+    Returns
+    -------
+    DataFrame
+        `GRID`: before, after and smoothing in s; the score; whether the fold chose the cell.
+    """
+    rows = []
+    for feature, content in metrics.items():
+        made = cells(grid, windows[feature])
+        for fold, choice in enumerate(content["chosen"]):
+            scores = choice.get("scores", [np.nan])
+            for cell, score in zip(made, scores, strict=True):
+                place = in_seconds(cell, windows[feature]).values()
+                rows.append((feature, fold, *place, score, list(cell) == choice["cell"]))
+    return pd.DataFrame(rows, columns=GRID)
 
 
 def unit_scale(x: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
@@ -199,69 +185,27 @@ def unit_scale(x: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
     return mean, np.where(spread > 0, spread, 1.0)
 
 
-def class_weights(target: np.ndarray, known: np.ndarray) -> torch.Tensor:
-    """Return a weight per trial (trials,) with which known classes count alike, 1 in the mean.
-
-    Trials of classes that are not among the known ones, which a network never saw, weigh nothing.
-    """
-    present, place, counts = np.unique(target, return_inverse=True, return_counts=True)
-    counted = np.isin(present, known)
-    weight = np.where(counted, len(target) / (max(counted.sum(), 1) * counts), 0.0)
-    return torch.as_tensor(weight[place], dtype=torch.float32)
-
-
-def weighted_cross_entropy(
-    network: nn.Module, x: torch.Tensor, target: torch.Tensor, weight: torch.Tensor
-) -> torch.Tensor:
-    """Return the mean of the trials' weighted cross-entropies (nats)."""
-    return (weight * cross_entropy(network(x).float(), target, reduction="none")).mean()
-
-
-def decode_by_networks(
-    tensors: Iterable[Tensor],
-    features: list[str],
-    trials: pd.DataFrame,
-    split: pd.DataFrame,
+def _train_on(
+    x: torch.Tensor,
+    target: np.ndarray,
+    classes: int,
+    rows: Rows,
     settings: NetworkSettings,
-    resamples: int,
-) -> tuple[pd.DataFrame, dict, dict[str, list[NetworkDecoder]], pd.DataFrame]:
-    """Train and decode in every fold.
+    cell: Cell,
+    place: tuple[int, int, int],
+) -> Trained:
+    mean, scale = unit_scale(smoothed(x[rows[0]], cell))
 
-    Parameters
-    ----------
-    tensors : iterable of Tensor
-        Those of `features`, which name windows.
-    trials : DataFrame
-        The used trials.
-    split : DataFrame
-        See `neuro2voc.splits.make_split`.
-    settings : NetworkSettings
-    resamples : int
-        Of the bootstrap over bouts.
+    def build() -> nn.Module:
+        network = NETWORKS[settings.kind](units=x.shape[2], classes=classes, **settings.sizes)
+        return Standardised(network, cell, mean, scale)
 
-    Returns
-    -------
-    predictions, metrics
-        See `neuro2voc.decoding.decode`.
-    decoders : dict of list of NetworkDecoder
-        By feature, one per fold.
-    losses : DataFrame
-        feature, fold, inner, epoch, rate, training, validation.
-    """
-    tensors = by_window(tensors)
-    matrices = {name: feature_matrix(name, tensors[name]) for name in features}
-    fitted: dict[str, list] = {}
+    return train_member((x,), target, rows, settings, build, *place)
 
-    def fitting(feature: str) -> tuple[Callable, list[dict]]:
-        fit, chosen, fitted[feature] = network_fit(settings, tensors[feature].counts.shape[2])
-        return fit, chosen
 
-    predictions, metrics = decode(matrices, trials, split, fitting, resamples, settings.seed)
-    decoders = {name: [decoder for decoder, _ in folds] for name, folds in fitted.items()}
-    losses = [
-        table.assign(feature=name, fold=fold)
-        for name, folds in fitted.items()
-        for fold, (_, table) in enumerate(folds)
-    ]
-    columns = ["feature", "fold", "inner", "epoch", "rate", "training", "validation"]
-    return predictions, metrics, decoders, pd.concat(losses, ignore_index=True)[columns]
+def _score(network: nn.Module, x: torch.Tensor, target: np.ndarray, rows: Rows) -> float:
+    """Return the balanced accuracy on the rows that a network stopped by."""
+    held = rows[1]
+    with torch.inference_mode():
+        found = network(x[held]).argmax(dim=1).numpy()
+    return float(balanced_accuracy(confusion(target[held], found, np.unique(target))))

@@ -41,6 +41,9 @@ class Schedule:
         Epochs without a better validation loss after which training stops.
     batch : int
         Examples per step.
+    at_once : int
+        Examples whose activity is in memory at once; a step adds up the gradients of as many as
+        its batch needs. 0: all.
     rate : float
         Highest learning rate, of AdamW (Loshchilov & Hutter 2019).
     decay : float
@@ -61,6 +64,7 @@ class Schedule:
     warmup: float
     clip: float
     device: str = "auto"
+    at_once: int = 0
 
 
 @dataclass(frozen=True)
@@ -134,7 +138,7 @@ def train(
         The loss is not finite, memory runs out, or there is no GPU where one is asked for.
     """
     device = choose_device(schedule.device)
-    with _seeded(seed, device), _in_memory(schedule, device):
+    with _seeded(seed, device), _in_memory(schedule, device, name):
         network = build().to(device)
         run = _Run(network, schedule, len(examples[0]))
         log.info("%s: on %s", name, device.type)
@@ -152,7 +156,7 @@ def train(
                 order = _order(len(examples[0]), seed, run.epoch)
                 rate = run.optimiser.param_groups[0]["lr"]
                 training = _epoch(run, loss, examples, order)
-                validation = _mean_loss(network, loss, held_out, schedule.batch)
+                validation = _mean_loss(network, loss, held_out, schedule.at_once or schedule.batch)
                 _check_finite(training, validation, name, run.epoch + 1, schedule.rate)
                 run.note(rate, training, validation)
                 log.info(
@@ -266,15 +270,16 @@ def _epoch(run: _Run, loss: Callable, examples: Examples, order: torch.Tensor) -
     run.network.train()
     total = 0.0
     for rows in order.split(run.schedule.batch):
-        batch = tuple(tensor[rows.to(tensor.device)] for tensor in examples)
-        with half_precision(batch[0].device):
-            value = loss(run.network, *batch)
         run.optimiser.zero_grad(set_to_none=True)
-        value.backward()
+        for part in rows.split(run.schedule.at_once or len(rows)):
+            batch = tuple(tensor[part.to(tensor.device)] for tensor in examples)
+            with half_precision(batch[0].device):
+                value = loss(run.network, *batch)
+            (value * (len(part) / len(rows))).backward()
+            total += float(value.detach()) * len(part)
         clip_grad_norm_(run.network.parameters(), run.schedule.clip)
         run.optimiser.step()
         run.rates.step()
-        total += float(value.detach()) * len(rows)
     return total / len(order)
 
 
@@ -313,7 +318,7 @@ def _seeded(seed: int, device: torch.device) -> Iterator[None]:
 
 
 @contextmanager
-def _in_memory(schedule: Schedule, device: torch.device) -> Iterator[None]:
+def _in_memory(schedule: Schedule, device: torch.device, name: str) -> Iterator[None]:
     """Say what to lower where memory runs out."""
     try:
         yield
@@ -323,6 +328,7 @@ def _in_memory(schedule: Schedule, device: torch.device) -> Iterator[None]:
             raise
         where = "the GPU" if device.type == "cuda" else "this machine"
         raise DataError(
-            f"The memory of {where} is too small for training with `training.batch: "
-            f"{schedule.batch}`; lower it in config.yaml, or give the job more memory."
+            f"The memory of {where} is too small for {name} with `training.at_once: "
+            f"{schedule.at_once or schedule.batch}`; lower it in config.yaml (steps stay as they "
+            "are), or give the job more memory."
         ) from error

@@ -141,13 +141,21 @@ def check(kind, name, known):
         stop(f"no {kind} called '{name}'{hint} There are: {', '.join(known)}.")
 
 
-def decoders_under(split):
-    """The decoders of a split; networks see only some."""
-    networks = config["networks"]
+def decoders_under(bird, split):
+    """The decoders of a bird's split; networks see only some."""
+    networks = setting(bird, "networks")
     return [
         *config["decoders"],
         *(networks["decoders"] if split in networks["splits"] else []),
     ]
+
+
+def features_of(decoder):
+    """What a decoder sees."""
+    if decoder in configuration.SEQUENCES:
+        return config["sequences"]["schemes"]
+    networks = decoder in configuration.NETWORKS
+    return config["networks"]["features"] if networks else config["features"]
 
 
 @cache
@@ -164,11 +172,10 @@ def check_target(wildcards):
         )
     if "decoder" in wildcards.keys():
         kind = f"decoder of the split {wildcards.split}"
-        check(kind, wildcards.decoder, decoders_under(wildcards.split))
+        check(kind, wildcards.decoder, decoders_under(wildcards.bird, wildcards.split))
     if "feature" in wildcards.keys():
         # Whatever has no decoder in its name is made for the asking.
         known = [*configuration.WHOLE_SYLLABLE_FEATURES, *config["windows"]]
         if "decoder" in wildcards.keys():
-            network = wildcards.decoder in config["networks"]["decoders"]
-            known = config["networks"]["features"] if network else config["features"]
+            known = features_of(wildcards.decoder)
         check("feature", wildcards.feature, known)

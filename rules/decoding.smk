@@ -112,6 +112,7 @@ rule null_band:
     params:
         kind=config["null_band"]["surrogate"],
         seeds=seeds_of_null,
+        features=config["features"],
         windows=config["windows"],
         trials=trial_settings,
         seed=seed_for("null_band"),
@@ -123,7 +124,7 @@ rule null_band:
 rule comparison:
     input:
         metrics=decodings("metrics.json", config["decoders"]),
-        networks=network_metrics,
+        networks=networks_of("results/decoding/{bird}/{split}/{decoder}/metrics.json"),
         baselines=decodings("metrics.json", configuration.BASELINES),
         nulls=nulls_of_bird,
         oracle=oracle_of_bird,
@@ -151,6 +152,10 @@ rule comparison:
         resamples=config["bootstrap"],
         surrogate=config["null_band"]["surrogate"],
         split=config["curves"]["split"],
+        # Token schemes have the oracle of the window that they are made from.
+        windows={
+            name: config["tokens"]["window"] for name in config["sequences"]["schemes"]
+        },
         seed=seed_for("comparison"),
         code=code("comparison"),
     script:

@@ -170,15 +170,33 @@ def network_splits(bird):
     return [split for split in splits if split in config["networks"]["splits"]]
 
 
-def network_metrics(wildcards):
-    """metrics.json of each network under each split that it decodes."""
-    check_target(wildcards)
-    return expand(
-        "results/decoding/{bird}/{split}/{network}/metrics.json",
-        bird=wildcards.bird,
-        split=network_splits(wildcards.bird),
-        network=config["networks"]["decoders"],
-    )
+def networks_of(path, kinds=(*configuration.NETWORKS, *configuration.SEQUENCES)):
+    """An input function for a file of each of the bird's networks of these kinds, per split."""
+
+    def inputs(wildcards):
+        check_target(wildcards)
+        splits = network_splits(wildcards.bird)
+        return expand(
+            path,
+            bird=wildcards.bird,
+            split=wildcards.get("split", splits),
+            decoder=[
+                name
+                for name in setting(wildcards.bird, "networks")["decoders"]
+                if name in kinds
+            ],
+        )
+
+    return inputs
+
+
+def training_of(wildcards):
+    """How a network is trained: its own settings before those of all."""
+    return {**config["training"], **config[wildcards.decoder].get("training", {})}
+
+
+def sizes_of(wildcards):
+    return {k: v for k, v in config[wildcards.decoder].items() if k != "training"}
 
 
 def settings_of_bird(wildcards):
@@ -194,7 +212,9 @@ def settings_of_bird(wildcards):
         "decoders",
     ]
     keys += ["null_band", "replicates", "bootstrap", "networks", "training"]
-    return {key: of_bird(key)(wildcards) for key in keys}
+    keys += ["grid", "tokens", "sequences"]
+    own = setting(wildcards.bird, "networks")["decoders"]
+    return {key: of_bird(key)(wildcards) for key in [*keys, *own]}
 
 
 def splits_of_bird(wildcards):
@@ -209,16 +229,13 @@ def nulls_of_bird(wildcards):
     """Null bands; a surrogate has none, since surrogates of surrogates are not made."""
     if is_surrogate(wildcards.bird):
         return []
-    networks = config["networks"]["decoders"] and network_splits(wildcards.bird)
-    nulls = "results/{kind}/{bird}/{split}.csv"
     return [
         *expand(
-            nulls,
-            kind="null",
+            "results/null/{bird}/{split}.csv",
             bird=wildcards.bird,
             split=of_bird("splits")(wildcards),
         ),
-        *expand(nulls, kind="null_networks", bird=wildcards.bird, split=networks),
+        *networks_of("results/null_networks/{bird}/{decoder}/{split}.csv")(wildcards),
     ]
 
 
@@ -344,7 +361,7 @@ def all_figures():
         f"results/losses/{bird}/{split}/{network}.png"
         for bird in config["birds"]
         for split in network_splits(bird)
-        for network in config["networks"]["decoders"]
+        for network in setting(bird, "networks")["decoders"]
     ]
     of_birds.append(f"results/shap_truth/{config['recovery']['bird']}.png")
     if len(config["birds"]) > 1:

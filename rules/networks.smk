@@ -1,4 +1,4 @@
-# Networks on binned spikes: trained on a GPU where there is one.
+# Networks, on bins and on tokens: trained on a GPU where there is one.
 
 
 rule train:
@@ -12,6 +12,7 @@ rule train:
         model="results/models/{bird}/{split}/{decoder}.safetensors",
         about="results/models/{bird}/{split}/{decoder}.json",
         losses="results/losses/{bird}/{split}/{decoder}.csv",
+        grid="results/grid/{bird}/{split}/{decoder}.csv",
     log:
         "logs/train/{bird}/{split}/{decoder}.log",
     benchmark:
@@ -26,8 +27,9 @@ rule train:
     params:
         features=config["networks"]["features"],
         windows=config["windows"],
-        sizes=lambda wildcards: config[wildcards.decoder],
-        training=config["training"],
+        grid=config["grid"],
+        sizes=sizes_of,
+        training=training_of,
         inner_folds=config["inner_folds"],
         resamples=config["bootstrap"],
         # Outside the results: Snakemake removes what a failed job wrote there.
@@ -38,6 +40,44 @@ rule train:
         "../workflow/scripts/train.py"
 
 
+rule train_sequences:
+    input:
+        corpora=expand(
+            "results/tokens/{{bird}}/{scheme}.h5",
+            scheme=config["sequences"]["schemes"],
+        ),
+        trials=checked("results/trials/{whole}.csv"),
+        split=checked("results/splits/{parent}/{split}.csv"),
+    output:
+        predictions="results/decoding/{bird}/{split}/{decoder}/predictions.csv",
+        metrics="results/decoding/{bird}/{split}/{decoder}/metrics.json",
+        model="results/models/{bird}/{split}/{decoder}.safetensors",
+        about="results/models/{bird}/{split}/{decoder}.json",
+        losses="results/losses/{bird}/{split}/{decoder}.csv",
+    log:
+        "logs/train_sequences/{bird}/{split}/{decoder}.log",
+    benchmark:
+        "results/benchmarks/train_sequences/{bird}/{split}/{decoder}.tsv"
+    wildcard_constraints:
+        decoder=only(configuration.SEQUENCES),
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=growing(4000),
+        gpu=1,
+    params:
+        reading=config["sequences"],
+        sizes=sizes_of,
+        training=training_of,
+        inner_folds=config["inner_folds"],
+        resamples=config["bootstrap"],
+        checkpoints="checkpoints/train_sequences/{bird}/{split}/{decoder}",
+        seed=seed_for("train_sequences"),
+        code=code("train_sequences"),
+    script:
+        "../workflow/scripts/train_sequences.py"
+
+
 # Trained anew on every surrogate, in one job.
 rule null_networks:
     input:
@@ -46,12 +86,15 @@ rule null_networks:
         trials=of_real_bird("results/trials/{parent}.csv"),
         split=of_real_bird("results/splits/{parent}/{split}.csv"),
         kept=folds_for_surrogate,
+        metrics="results/decoding/{bird}/{split}/{decoder}/metrics.json",
     output:
-        null="results/null_networks/{bird}/{split}.csv",
+        null="results/null_networks/{bird}/{decoder}/{split}.csv",
     log:
-        "logs/null_networks/{bird}/{split}.log",
+        "logs/null_networks/{bird}/{decoder}/{split}.log",
     benchmark:
-        "results/benchmarks/null_networks/{bird}/{split}.tsv"
+        "results/benchmarks/null_networks/{bird}/{decoder}/{split}.tsv"
+    wildcard_constraints:
+        decoder=only((*configuration.NETWORKS, *configuration.SEQUENCES)),
     conda:
         ENVIRONMENT
     resources:
@@ -60,13 +103,13 @@ rule null_networks:
     params:
         kind=config["null_band"]["surrogate"],
         seeds=seeds_of_network_null,
-        networks=config["networks"]["decoders"],
-        features=config["networks"]["features"],
         windows=config["windows"],
-        sizes={name: config[name] for name in configuration.NETWORKS},
-        training=config["training"],
+        tokens=config["tokens"],
+        reading=config["sequences"],
+        sizes=sizes_of,
+        training=training_of,
         inner_folds=config["inner_folds"],
-        checkpoints="checkpoints/null_networks/{bird}/{split}",
+        checkpoints="checkpoints/null_networks/{bird}/{decoder}/{split}",
         trials=trial_settings,
         seed=seed_for("null_networks"),
         code=code("null_networks"),
@@ -90,13 +133,13 @@ rule losses:
     log:
         "logs/losses/{bird}/{split}/{decoder}.log",
     wildcard_constraints:
-        decoder=only(configuration.NETWORKS),
+        decoder=only((*configuration.NETWORKS, *configuration.SEQUENCES)),
     conda:
         ENVIRONMENT
     resources:
         mem_mb=growing(1000),
     params:
-        training=config["training"],
+        training=training_of,
         code=code("losses"),
     script:
         "../workflow/scripts/losses.py"

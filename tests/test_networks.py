@@ -1,5 +1,7 @@
 """Networks as decoders: fits within folds, planted truth, chance, and files that read back."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,16 +11,19 @@ from scipy.stats import binom
 from neuro2voc.binning import Tensor, Window
 from neuro2voc.decoding import cross_decode
 from neuro2voc.errors import DataError
-from neuro2voc.network_decoder import Standardised, in_time, read_networks, write_networks
-from neuro2voc.network_fit import (
-    NetworkSettings,
-    class_weights,
-    decode_by_networks,
-    network_fit,
-    network_fits,
-    unit_scale,
-    weighted_cross_entropy,
+from neuro2voc.grid import Cell
+from neuro2voc.network_decoder import (
+    NETWORKS,
+    Standardised,
+    in_time,
+    read_networks,
+    write_networks,
 )
+from neuro2voc.network_fit import decode_by_networks, network_fit, network_fits, unit_scale
+from neuro2voc.network_training import NetworkSettings, class_weights, weighted_cross_entropy
+from neuro2voc.networks.cnn_lstm import CNNLSTM
+from neuro2voc.networks.eegnet import BatchNorm, EEGNet
+from neuro2voc.networks.lstm import LSTM
 from neuro2voc.training import Schedule
 
 SIZES = {"hidden": 16, "layers": 1, "dropout": 0.2}
@@ -234,7 +239,97 @@ def test_every_surrogate_is_fitted_anew():
 
 def test_a_standardised_network_sees_what_its_unit_would():
     network = Standardised(
-        torch.nn.Identity(), np.array([1.0, 0.0, 2.0]), np.array([2.0, 1.0, 1.0])
+        torch.nn.Identity(), Cell(0, 1, 1), np.array([1.0, 0.0, 2.0]), np.array([2.0, 1.0, 1.0])
     )
     x = torch.tensor([[[3.0, torch.nan, 2.0]]])
     torch.testing.assert_close(network(x), torch.tensor([[[1.0, 0.0, 0.0]]]))
+
+
+BINNED = {
+    "lstm": (LSTM, SIZES),
+    "eegnet": (EEGNet, {"filters": 4, "depth": 2, "kernel": 3, "steps": 3, "dropout": 0.2}),
+    "cnn_lstm": (
+        CNNLSTM,
+        {"filters": 8, "kernel": 3, "steps": 2, "hidden": 8, "dropout": 0.2},
+    ),
+}
+
+
+def build(name):
+    torch.manual_seed(1)
+    kind, sizes = BINNED[name]
+    return kind(units=UNITS, classes=3, **sizes)
+
+
+@pytest.fixture
+def known(monkeypatch):
+    for name, (kind, _) in BINNED.items():
+        monkeypatch.setitem(NETWORKS, name, kind)
+
+
+@pytest.mark.parametrize("name", BINNED)
+@pytest.mark.parametrize("bins", [1, 2, 3, 5, 10, 41])
+@pytest.mark.parametrize("trials", [1, 4])
+def test_any_number_of_bins_and_trials_can_be_learnt_from(name, bins, trials):
+    network = build(name)
+    margins = network(torch.randn(trials, bins, UNITS))
+    assert margins.shape == (trials, 3)
+    margins.sum().backward()
+    assert all(torch.isfinite(one.grad).all() for one in network.parameters())
+
+
+@pytest.mark.parametrize("name", BINNED)
+def test_trained_networks_see_each_trial_by_itself(name):
+    network = build(name).train()
+    x = torch.randn(16, BINS, UNITS)
+    network(x)
+    network.eval()
+    together = network(x)
+    alone = torch.cat([network(one[None]) for one in x])
+    torch.testing.assert_close(together, alone)
+
+
+@pytest.mark.parametrize("name", BINNED)
+def test_all_networks_learn_the_order_of_two_units(known, name):
+    trials = song(240, 0)
+    X = activity(trials["label"], 0).reshape(240, -1)
+    fold = trials["bout"].to_numpy() * 3 // trials["bout"].nunique()
+    made = settings(kind=name, sizes=BINNED[name][1])
+    first, again = (cross_decode(X, trials, fold, network_fit(made, BINS)[0]) for _ in range(2))
+    assert (first["truth"] == first["prediction"]).mean() > 0.9
+    pd.testing.assert_frame_equal(first, again, check_exact=True)
+
+
+@pytest.mark.parametrize("name", BINNED)
+def test_all_networks_read_back_predict_the_same(known, tmp_path, name):
+    trials = song(61, 3)
+    X = activity(trials["label"], 3).reshape(61, -1)
+    # 31 trials in an inner fold, in batches of 15: the last batch of each epoch is one trial.
+    schedule = replace(SCHEDULE, epochs=2, batch=15)
+    made = settings(kind=name, sizes=BINNED[name][1], schedule=schedule)
+    decoder = network_fit(made, BINS)[0](X, trials)
+    path = tmp_path / "one.safetensors"
+    write_networks(path, {"onset": [decoder]}, {"decoder": name, "sizes": BINNED[name][1]})
+    again = read_networks(path)[0]["onset"][0]
+    np.testing.assert_array_equal(again.predict_proba(X), decoder.predict_proba(X))
+
+
+def test_batches_are_normalised_by_themselves_in_training_only():
+    norm = BatchNorm(2)
+    x = 3 * torch.randn(50, 2, 7) + 5
+    seen = norm(x)
+    np.testing.assert_allclose(seen.mean(dim=(0, 2)).detach(), 0, atol=1e-5)
+    np.testing.assert_allclose(seen.var(dim=(0, 2), unbiased=False).detach(), 1, rtol=1e-3)
+    mean, variance = norm.running_mean.clone(), norm.running_var.clone()
+    expected = (x[:1] - mean[:, None]) / torch.sqrt(variance[:, None] + norm.eps)
+    torch.testing.assert_close(norm(x[:1]), expected)
+    torch.testing.assert_close(norm.eval()(x[:1]), expected)
+    torch.testing.assert_close(norm.running_mean, mean)
+
+
+def test_a_network_over_time_can_tell_when_something_happened():
+    x = torch.zeros(2, 10, UNITS)
+    x[0, 1, 0] = x[1, 8, 0] = 1
+    for name in BINNED:
+        margins = build(name).eval()(x)
+        assert not torch.allclose(margins[0], margins[1]), name

@@ -23,6 +23,7 @@ with job(snakemake):
         {Path(path).stem: read_split(path) for path in files.splits},
         *(params.resamples, params.seed),
         (read_csv(files.predecessors, ["feature"]), params.split) if files.predecessors else None,
+        params.windows,
     )
     recording = open_bird(files.recording, files.inclusion, snakemake.wildcards.bird)
     save_figure(draw_comparison(table, recording, params.surrogate), snakemake.output.figure)

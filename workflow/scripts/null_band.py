@@ -2,6 +2,7 @@ import json
 from pathlib import Path
 
 from neuro2voc.comparison import fixed_fits, null_band
+from neuro2voc.features import features_maker
 from neuro2voc.files import write_csv
 from neuro2voc.inclusion import read_inclusion
 from neuro2voc.jobs import job
@@ -19,6 +20,7 @@ with job(snakemake):
         read_split(files.kept) if files.kept else None,
         *(params.kind, params.seeds),
         fixed_fits([json.loads(Path(path).read_text()) for path in files.metrics], params.seed),
-        *(params.windows, params.trials),
+        features_maker(params.features, params.windows),
+        params.trials,
     )
     write_csv(null, snakemake.output.null)

@@ -1,19 +1,19 @@
+import json
+from pathlib import Path
+
 from neuro2voc.checkpoints import remove_checkpoints
 from neuro2voc.comparison import null_band
 from neuro2voc.files import write_csv
 from neuro2voc.inclusion import read_inclusion
 from neuro2voc.jobs import job
-from neuro2voc.network_fit import network_fits, network_settings
+from neuro2voc.network_null import network_null
 from neuro2voc.recording import Recording
 from neuro2voc.splits import read_split
 from neuro2voc.trials import read_trials
 
 with job(snakemake):
-    files, params = snakemake.input, snakemake.params
-    settings = [
-        network_settings(name, snakemake.wildcards.split, params.sizes[name], params)
-        for name in params.networks
-    ]
+    files, params, names = snakemake.input, snakemake.params, snakemake.wildcards
+    metrics = json.loads(Path(files.metrics).read_text())
     null = null_band(
         Recording.open(files.recording),
         read_inclusion(files.inclusion),
@@ -21,8 +21,8 @@ with job(snakemake):
         read_split(files.split),
         read_split(files.kept) if files.kept else None,
         *(params.kind, params.seeds),
-        network_fits(settings, params.features, params.windows),
-        *(params.windows, params.trials),
+        *network_null(names.decoder, names.split, params, metrics),
+        params.trials,
     )
     write_csv(null, snakemake.output.null)
     remove_checkpoints(params.checkpoints)

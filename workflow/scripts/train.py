@@ -1,12 +1,12 @@
-from neuro2voc.binning import read_tensor
+from neuro2voc.binning import make_window, read_tensor
 from neuro2voc.checkpoints import remove_checkpoints
 from neuro2voc.decoding import write_decoding
 from neuro2voc.files import write_csv
 from neuro2voc.jobs import job
 from neuro2voc.network_decoder import write_networks
-from neuro2voc.network_fit import decode_by_networks, network_settings
+from neuro2voc.network_fit import decode_by_networks, grid_table
+from neuro2voc.network_training import about_network, network_settings
 from neuro2voc.splits import read_split
-from neuro2voc.training import choose_device
 from neuro2voc.trials import read_trials, used_trials
 
 with job(snakemake):
@@ -16,12 +16,12 @@ with job(snakemake):
         params.features,
         used_trials(read_trials(files.trials)),
         read_split(files.split),
-        network_settings(names.decoder, names.split, params.sizes, params),
-        params.resamples,
+        network_settings(names.decoder, names.split, params),
+        *(params.resamples, params.grid),
     )
-    device = choose_device(params.training["device"]).type
-    about = {**names, "sizes": params.sizes, "windows": params.windows, "device": device}
-    write_networks(snakemake.output.model, decoders, about)
+    windows = {name: make_window(name, params.windows) for name in params.features}
+    write_networks(snakemake.output.model, decoders, about_network(names, params))
     write_csv(losses, snakemake.output.losses)
+    write_csv(grid_table(metrics, params.grid, windows), snakemake.output.grid)
     write_decoding(tuple(snakemake.output)[:2], predictions, metrics, **names)
     remove_checkpoints(params.checkpoints)
