@@ -58,6 +58,7 @@ def check_config(config: dict, schema_path: str | Path, simulator_keys: Iterable
     _check_features(config)
     _check_networks(config)
     _check_tokens(config)
+    _check_contexts(config)
     _check_heads(config)
     _check_confusion(config)
     _check_across(config)
@@ -373,7 +374,10 @@ def _check_reach(config: Mapping) -> None:
     apart = max(silence, config["guard"])
     growing = {"start": min(config["growing"]["starts"]), "stop": config["growing"]["stop"]}
     windows = {("windows", name): window for name, window in config["windows"].items()}
-    for path, window in {**windows, ("growing",): growing}.items():
+    longest = max(config["contexts"]["lengths"])
+    context = {"start": -longest / 2, "stop": longest / 2}
+    others = {("growing",): growing, ("contexts", "lengths"): context}
+    for path, window in {**windows, **others}.items():
         reach = max(window["stop"], 0) + max(-window["start"], 0)
         if reach > apart + 1e-9:
             raise _wrong(
@@ -427,6 +431,23 @@ def _check_tokens(config: Mapping) -> None:
                 f"{_at(('sequences', 'schemes'))} holds {_shown(scheme)}, of which no corpus is "
                 "written, since `tokens.schemes` does not list it.",
                 f"some of {_listed(config['tokens']['schemes'])}",
+            )
+
+
+def _check_contexts(config: Mapping) -> None:
+    tick = config["tokens"]["tick"]
+    for length in config["contexts"]["lengths"]:
+        if length < tick - 1e-9:
+            raise _wrong(
+                f"{_at(('contexts', 'lengths'))} holds {length:g} s, shorter than the "
+                "tick of tokens.",
+                f"lengths of at least {tick:g} s",
+            )
+        if abs(1000 * length - round(1000 * length)) > 1e-6:
+            raise _wrong(
+                f"{_at(('contexts', 'lengths'))} holds {length:g} s, which is no whole number of "
+                "milliseconds.",
+                f"lengths such as {max(round(length, 3), 0.001):g}",
             )
 
 

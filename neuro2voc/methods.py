@@ -1,5 +1,6 @@
 """The paragraph for a paper's methods section, written from what was done."""
 
+import math
 from collections.abc import Mapping
 from importlib.metadata import version
 from platform import python_version
@@ -7,6 +8,8 @@ from platform import python_version
 import pandas as pd
 
 from neuro2voc import __version__
+from neuro2voc.configuration import NETWORKS as ON_BINS
+from neuro2voc.configuration import SEQUENCES as ON_TOKENS
 from neuro2voc.configuration import WHOLE_SYLLABLE_FEATURES
 from neuro2voc.recording import Recording, Units
 
@@ -33,7 +36,23 @@ DECODERS = {
     "bayes": "Gaussian naive Bayes",
     "lda": "linear discriminant analysis with shrunken covariance (OAS)",
 }
-NETWORKS = {"lstm": "a recurrent network (LSTM)"}
+NETWORKS = {
+    "lstm": "a recurrent network (LSTM)",
+    "eegnet": "a compact convolutional network (EEGNet)",
+    "cnn_lstm": "convolution beside recurrence (CNN-LSTM)",
+    "mamba2_bins": "a state-space network (Mamba-2)",
+    "gpt2": "a transformer (GPT-2)",
+    "mamba2": "a state-space network (Mamba-2)",
+    "hybrid": "layers of Mamba-2 and of attention",
+    "mamba": "a state-space network (Mamba)",
+}
+TOKENS = {
+    "spatial": "one population pattern per tick",
+    "temporal": "the ticks of one unit after another",
+    "spatial_rm0": "one population pattern per tick, empty ticks left out",
+    "aggregated": "one population pattern per group of ticks",
+    "events": "who fires and the gaps between, in time order",
+}
 SPLITS = {
     "blocked": "contiguous blocks of whole song bouts",
     "random": "single trials drawn at random (which lets trials of one bout lie on both sides)",
@@ -133,19 +152,59 @@ def _decoding(config: Mapping) -> str:
 
 
 def _networks(config: Mapping) -> str:
-    networks, training = config["networks"], config["training"]
+    networks = config["networks"]
     splits = [name for name in networks["splits"] if name in config["splits"]]
-    if not networks["decoders"] or not splits:
+    binned = [name for name in networks["decoders"] if name in ON_BINS]
+    tokens = [name for name in networks["decoders"] if name in ON_TOKENS]
+    if not splits or not (binned or tokens):
         return ""
-    names = [NETWORKS[name] for name in networks["decoders"]]
-    features = [_window(config["windows"][name]) for name in networks["features"]]
+    said = ""
+    if binned:
+        features = [_window(config["windows"][name]) for name in networks["features"]]
+        said += f" {_names(binned)} decoded {_list(features)}{_grid(config['grid'])}."
+    if tokens:
+        schemes = [TOKENS[name] for name in config["sequences"]["schemes"]]
+        window = config["windows"][config["tokens"]["window"]]
+        start, stop = 1e3 * window["start"], 1e3 * window["stop"]
+        said += (
+            f" {_names(tokens)} decoded the spikes from {start:g} to {stop:g} ms around the "
+            f"syllable's {window['align']} written as tokens ({_list(schemes)}; ticks of "
+            f"{1e3 * config['tokens']['tick']:g} ms), vocabularies learnt in the training folds."
+        )
     return (
-        f" {_list(names)[0].upper()}{_list(names)[1:]} decoded {_list(features)} under the split "
-        f"{_list(splits)}, trained by AdamW in steps of {training['batch']} trials (highest rate "
-        f"{training['rate']:g}, weight decay {training['decay']:g}) until {training['patience']} "
-        f"epochs, of at most {training['epochs']}, had not lowered the loss on an inner fold; each "
-        "inner fold stopped one network, and the probabilities of these were averaged."
+        f"{said} Networks decoded under the split {_list(splits)}; AdamW trained them until the "
+        f"loss on an inner fold no longer fell ({_schedules([*binned, *tokens], config)}), and the "
+        "probabilities of the networks that different inner folds stopped were averaged."
     )
+
+
+def _names(networks: list[str]) -> str:
+    names = _list([NETWORKS[name] for name in networks])
+    return f"{names[0].upper()}{names[1:]}"
+
+
+def _grid(grid: Mapping) -> str:
+    cells = [max(1, len(grid[name])) for name in ("before", "after", "smoothing")]
+    if max(cells) == 1:
+        return ""
+    return (
+        f", of which each fold chose its beginning, end and smoothing among {math.prod(cells)} "
+        "combinations by the first inner fold"
+    )
+
+
+def _schedules(networks: list[str], config: Mapping) -> str:
+    """Write how each network was trained, those alike together."""
+    alike: dict[str, list[str]] = {}
+    for name in networks:
+        training = {**config["training"], **config[name].get("training", {})}
+        said = (
+            f"steps of {training['batch']} trials, highest rate {training['rate']:g}, weight decay "
+            f"{training['decay']:g}, at most {training['epochs']} epochs, patience "
+            f"{training['patience']}"
+        )
+        alike.setdefault(said, []).append(name)
+    return "; ".join(f"{', '.join(names)}: {said}" for said, names in alike.items())
 
 
 def _split(name: str, config: Mapping) -> str:

@@ -17,7 +17,7 @@ from neuro2voc.token_times import check_lengths, padded, read_tokens
 from neuro2voc.tokens import Corpus
 from neuro2voc.vocabulary import Vocabulary, vocabulary_from_json, vocabulary_to_json
 
-TOGETHER = 256  # trials decoded at once; bounds memory
+TOGETHER = 64  # trials decoded at once; bounds memory
 
 
 @dataclass(frozen=True)
@@ -141,6 +141,10 @@ def read_sequences(path: str | Path) -> tuple[dict[str, list[SequenceDecoder]], 
             ]
             for scheme, folds in about["schemes"].items()
         }
+        networks = [n for folds in decoders.values() for one in folds for n in one.networks]
+        strange = len(tensors) - sum(len(network.state_dict()) for network in networks)
+        if strange:
+            raise ValueError(f"{strange} weights belong to none of the networks")
     except FileNotFoundError as error:
         raise DataError(f"{error.filename or path} does not exist; make it anew.") from None
     except Exception as error:  # safetensors, JSON and torch each have their own kinds
@@ -154,6 +158,7 @@ def read_sequences(path: str | Path) -> tuple[dict[str, list[SequenceDecoder]], 
 
 def _decoder(tensors: dict, where: str, one: dict, about: dict, name: str) -> SequenceDecoder:
     vocabulary = vocabulary_from_json(one["vocabulary"], name)
+    sizes = {key: value for key, value in about["sizes"].items() if key != "checkpoint"}
     networks = []
     for inner in range(one["networks"]):
         prefix = f"{where}/{inner}/"
@@ -163,8 +168,7 @@ def _decoder(tensors: dict, where: str, one: dict, about: dict, name: str) -> Se
             vocabulary=vocabulary.size,
             times=len(state["clock.weight"]),
             classes=len(one["classes"]),
-            expected=1.0,
-            **about["sizes"],
+            **sizes,
         )
         network.load_state_dict(state)
         networks.append(network.eval())

@@ -23,7 +23,7 @@ from neuro2voc.recording import Recording
 from neuro2voc.sequence_decoder import SequenceDecoder, token_tensors
 from neuro2voc.token_times import clock_steps
 from neuro2voc.tokens import Corpus, make_corpus
-from neuro2voc.vocabulary import PAD, Vocabulary, fit_vocabulary
+from neuro2voc.vocabulary import Vocabulary, fit_vocabulary
 
 # Returns the weights to begin with, given the training trials and the vocabulary learnt from them.
 Beginning = Callable[[pd.DataFrame, Vocabulary], Mapping[str, torch.Tensor]]
@@ -75,13 +75,14 @@ def sequence_fit(
     def fit(corpus: Corpus, trials: pd.DataFrame) -> SequenceDecoder:
         fold = len(chosen)
         vocabulary = fit_vocabulary(corpus, corpus.scheme, corpus.unit, reading.vocabulary)
-        inputs = token_tensors(corpus, vocabulary, reading.clock, reading.context)
+        context = min(reading.context, settings.sizes.get("context", reading.context))
+        inputs = token_tensors(corpus, vocabulary, reading.clock, context)
         classes, target = np.unique(trials["label"].to_numpy(), return_inverse=True)
         begin = dict(beginning(trials, vocabulary)) if beginning else {}
         times = clock_steps(corpus.scheme, reading.clock)
 
         def build() -> SequenceNetwork:
-            network = make_network(settings, vocabulary.size, times, len(classes), inputs[0])
+            network = make_network(settings, vocabulary.size, times, len(classes))
             network.load_state_dict(begin, strict=False)
             return network
 
@@ -91,7 +92,7 @@ def sequence_fit(
             for inner, rows in enumerate(parts[: settings.members or len(parts)])
         ]
         networks = tuple(one.network for one in trained)
-        decoder = SequenceDecoder(classes, networks, vocabulary, reading.clock, reading.context)
+        decoder = SequenceDecoder(classes, networks, vocabulary, reading.clock, context)
         chosen.append({"epochs": [one.epoch for one in trained], "vocabulary": vocabulary.size})
         fitted.append((decoder, losses_of(trained)))
         return decoder
@@ -100,15 +101,14 @@ def sequence_fit(
 
 
 def make_network(
-    settings: NetworkSettings, vocabulary: int, times: int, classes: int, ids: torch.Tensor
+    settings: NetworkSettings, vocabulary: int, times: int, classes: int
 ) -> SequenceNetwork:
-    """Return an untrained network for sequences like `ids` (trials, tokens)."""
+    """Return an untrained network for so many tokens, times and classes."""
     return SequenceNetwork(
         kind=settings.kind,
         vocabulary=vocabulary,
         times=times,
         classes=classes,
-        expected=(ids != PAD).sum(dim=1).float().mean().item(),
         **settings.sizes,
     )
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from neuro2voc.binning import nanoseconds
 from neuro2voc.errors import DataError
 from neuro2voc.token_schemes import BOUNDARY, EVENTS, Scheme
 from neuro2voc.vocabulary import BEGIN, PAD, Vocabulary
@@ -51,20 +52,19 @@ def read_tokens(
     scheme = vocabulary.scheme
     lengths = np.array([len(token) for token in vocabulary.tokens])
     read = np.array([_says_something(scheme, token) for token in vocabulary.tokens])
-    step = clock / scheme.tick
     all_ids, all_times = [], []
     trials = list(trials)
     for symbols, tokens in zip(trials, vocabulary.encode_all(trials), strict=True):
         ticks = symbol_ticks(scheme, symbols)[np.cumsum(lengths[tokens]) - lengths[tokens]]
         kept = read[tokens]
         all_ids.append(np.append(BEGIN, tokens[kept]))
-        all_times.append(np.append(0, ticks[kept] // step).astype(np.int64))
+        all_times.append(np.append(0, _steps(scheme, ticks[kept], clock)))
     return all_ids, all_times
 
 
 def clock_steps(scheme: Scheme, clock: float) -> int:
     """Return how many different times a window has."""
-    return int((scheme.ticks - 1) // (clock / scheme.tick)) + 1
+    return _steps(scheme, scheme.ticks - 1, clock) + 1
 
 
 def padded(rows: list[np.ndarray], dtype: type) -> np.ndarray:
@@ -90,12 +90,17 @@ def check_lengths(
         worst = lengths.argmax()
         raise DataError(
             f"{name}: trial {trial[worst]} has {lengths[worst]} tokens in the scheme "
-            f"'{scheme.name}' with ticks of {scheme.tick:g} s, and `sequences.context` is "
-            f"{context}; raise it in config.yaml, or choose a shorter window, longer ticks or the "
-            "scheme events."
+            f"'{scheme.name}' with ticks of {scheme.tick:g} s, and {context} are read at most "
+            "(`sequences.context`, or what `gpt2.checkpoint` was made for); raise it in "
+            "config.yaml, or choose a shorter window, longer ticks or the scheme events."
         )
 
 
 def _says_something(scheme: Scheme, token: np.ndarray) -> bool:
     """Tell whether a token holds more than gaps."""
     return scheme.name != EVENTS or bool((token < scheme.units).any())
+
+
+def _steps(scheme: Scheme, ticks: np.ndarray | int, clock: float) -> np.ndarray | int:
+    """Return the steps of the clock in which ticks begin, exact on edges."""
+    return ticks * int(nanoseconds(scheme.tick)) // int(nanoseconds(clock))

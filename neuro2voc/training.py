@@ -18,6 +18,7 @@ from torch import nn
 from torch.nn.utils import clip_grad_norm_
 from tqdm import tqdm
 
+from neuro2voc.allocator import keep_memory
 from neuro2voc.checkpoints import Checkpoint
 from neuro2voc.errors import DataError
 
@@ -43,7 +44,8 @@ class Schedule:
         Examples per step.
     at_once : int
         Examples whose activity is in memory at once; a step adds up the gradients of as many as
-        its batch needs. 0: all.
+        its batch needs. 0: all. Batch normalisation, where a network has it, is of each part by
+        itself.
     rate : float
         Highest learning rate, of AdamW (Loshchilov & Hutter 2019).
     decay : float
@@ -138,6 +140,7 @@ def train(
         The loss is not finite, memory runs out, or there is no GPU where one is asked for.
     """
     device = choose_device(schedule.device)
+    keep_memory()
     with _seeded(seed, device), _in_memory(schedule, device, name):
         network = build().to(device)
         run = _Run(network, schedule, len(examples[0]))
@@ -329,6 +332,6 @@ def _in_memory(schedule: Schedule, device: torch.device, name: str) -> Iterator[
         where = "the GPU" if device.type == "cuda" else "this machine"
         raise DataError(
             f"The memory of {where} is too small for {name} with `training.at_once: "
-            f"{schedule.at_once or schedule.batch}`; lower it in config.yaml (steps stay as they "
-            "are), or give the job more memory."
+            f"{schedule.at_once or schedule.batch}`; lower it in config.yaml, or give the job more "
+            "memory."
         ) from error

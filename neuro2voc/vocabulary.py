@@ -127,10 +127,15 @@ class Vocabulary:
             )
         if tuple(unit) != self.unit:
             strange = [u for u in unit if u not in self.unit]
-            which = f"; {strange[0]} is not among its own" if strange else ""
+            which = (
+                f"{strange[0]} is not among its own"
+                if strange
+                else "they have to be the same in order"
+            )
             raise DataError(
                 f"{name} is a vocabulary of another bird or of other units: it has "
-                f"{len(self.unit)} units and the tokens {len(unit)}{which}; fit one on these units."
+                f"{len(self.unit)} units and the tokens {len(unit)}; {which}; fit one on these "
+                "units."
             )
 
 

@@ -190,9 +190,47 @@ def networks_of(path, kinds=(*configuration.NETWORKS, *configuration.SEQUENCES))
     return inputs
 
 
+def some_networks_of(path, kinds=(*configuration.NETWORKS, *configuration.SEQUENCES)):
+    """Like `networks_of`, for what cannot be made without any."""
+
+    def inputs(wildcards):
+        check_target(wildcards)
+        check(
+            "split with networks",
+            wildcards.split,
+            setting(wildcards.bird, "networks")["splits"],
+        )
+        files = networks_of(path, kinds)(wildcards)
+        if not files:
+            stop(
+                f"{wildcards.bird} is decoded by none of {', '.join(kinds)}; name one under "
+                "`networks: decoders`."
+            )
+        return files
+
+    return inputs
+
+
+def nulls_of_networks_on_bins(wildcards):
+    """Their null bands, which a surrogate has none of."""
+    if is_surrogate(wildcards.bird):
+        return []
+    path = "results/null_networks/{bird}/{decoder}/{split}.csv"
+    return networks_of(path, configuration.NETWORKS)(wildcards)
+
+
 def training_of(wildcards):
     """How a network is trained: its own settings before those of all."""
     return {**config["training"], **config[wildcards.decoder].get("training", {})}
+
+
+def trainings_of(wildcards):
+    """How each of the bird's networks is trained."""
+    names = setting(wildcards.bird, "networks")["decoders"]
+    return {
+        name: {**config["training"], **config[name].get("training", {})}
+        for name in names
+    }
 
 
 def sizes_of(wildcards):
@@ -346,8 +384,16 @@ FIGURES = [
     "results/lag/{bird}.png",
     "results/learning_curves/{bird}/{feature}.png",
     "results/clusters/{bird}/count.png",
+    "results/token_schemes/{bird}.png",
+    "results/token_patterns/{bird}.png",
     "results/methods/{bird}.txt",
 ]
+
+# Those of a bird's networks under each split, and the networks that they are of.
+NETWORK_FIGURES = {
+    "losses": (*configuration.NETWORKS, *configuration.SEQUENCES),
+    "grid": configuration.NETWORKS,
+}
 
 
 def all_figures():
@@ -358,10 +404,11 @@ def all_figures():
         for figure in FIGURES
     ]
     of_birds += [
-        f"results/losses/{bird}/{split}/{network}.png"
+        f"results/{figure}/{bird}/{split}.png"
+        for figure, kinds in NETWORK_FIGURES.items()
         for bird in config["birds"]
         for split in network_splits(bird)
-        for network in setting(bird, "networks")["decoders"]
+        if set(kinds) & set(setting(bird, "networks")["decoders"])
     ]
     of_birds.append(f"results/shap_truth/{config['recovery']['bird']}.png")
     if len(config["birds"]) > 1:

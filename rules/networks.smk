@@ -120,26 +120,62 @@ rule null_networks:
 rule losses:
     input:
         recording=checked("results/recordings/{whole}.nwb"),
-        losses="results/losses/{bird}/{split}/{decoder}.csv",
-        metrics="results/decoding/{bird}/{split}/{decoder}/metrics.json",
+        inclusion=checked("results/inclusion/{real}.csv"),
+        losses=some_networks_of("results/losses/{bird}/{split}/{decoder}.csv"),
+        metrics=some_networks_of(
+            "results/decoding/{bird}/{split}/{decoder}/metrics.json"
+        ),
     output:
         figure=report(
-            "results/losses/{bird}/{split}/{decoder}.png",
+            "results/losses/{bird}/{split}.png",
             caption="../workflow/report/losses.rst",
             category="{bird}",
-            labels={"figure": "{decoder}: training, {split}"},
+            labels={"figure": "networks: training, {split}"},
         ),
-        pdf="results/losses/{bird}/{split}/{decoder}.pdf",
+        pdf="results/losses/{bird}/{split}.pdf",
+        table="results/losses/{bird}/{split}.csv",
     log:
-        "logs/losses/{bird}/{split}/{decoder}.log",
-    wildcard_constraints:
-        decoder=only((*configuration.NETWORKS, *configuration.SEQUENCES)),
+        "logs/losses/{bird}/{split}.log",
     conda:
         ENVIRONMENT
     resources:
         mem_mb=growing(1000),
     params:
-        training=training_of,
+        training=trainings_of,
         code=code("losses"),
     script:
         "../workflow/scripts/losses.py"
+
+
+rule grid:
+    input:
+        recording=checked("results/recordings/{whole}.nwb"),
+        inclusion=checked("results/inclusion/{real}.csv"),
+        grids=some_networks_of(
+            "results/grid/{bird}/{split}/{decoder}.csv", configuration.NETWORKS
+        ),
+        metrics=some_networks_of(
+            "results/decoding/{bird}/{split}/{decoder}/metrics.json",
+            configuration.NETWORKS,
+        ),
+        nulls=nulls_of_networks_on_bins,
+    output:
+        figure=report(
+            "results/grid/{bird}/{split}.png",
+            caption="../workflow/report/grid.rst",
+            category="{bird}",
+            labels={"figure": "networks: choices of windows, {split}"},
+        ),
+        pdf="results/grid/{bird}/{split}.pdf",
+        table="results/grid/{bird}/{split}.csv",
+    log:
+        "logs/grid/{bird}/{split}.log",
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=growing(1000),
+    params:
+        surrogate=config["null_band"]["surrogate"],
+        code=code("grid"),
+    script:
+        "../workflow/scripts/grid.py"

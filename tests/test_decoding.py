@@ -34,7 +34,7 @@ from neuro2voc.decoding import (
     write_decoding,
 )
 from neuro2voc.errors import DataError
-from neuro2voc.features import feature_matrix
+from neuro2voc.features import feature_matrix, features_maker
 from neuro2voc.files import write_csv
 from neuro2voc.inclusion import inclusion_table
 from neuro2voc.sources.settings import Settings
@@ -437,7 +437,13 @@ def test_the_null_band_is_the_same_decoder_on_surrogates(tmp_path):
     windows = {"w": {"align": "onset", "start": 0.0, "stop": 0.04, "bin": 0.02}}
     inclusion = inclusion_table(recording, {})
     birds, how = (recording, inclusion, trials, split, split), ("shifted", [5, 6])
-    arguments = (*birds, *how, fixed_fits([content], 0), windows, kept)
+    arguments = (
+        *birds,
+        *how,
+        fixed_fits([content], 0),
+        features_maker(["count", "w"], windows),
+        kept,
+    )
     null = null_band(*arguments)
     assert null["replicate"].tolist() == [1, 1, 2, 2]
     assert null["feature"].tolist() == ["count", "w"] * 2

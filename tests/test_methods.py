@@ -35,6 +35,11 @@ CONFIG = {
     "networks": {"decoders": ["lstm"], "features": ["onset"], "splits": ["blocked"]}
     | {"replicates": 19},
     "training": {"batch": 32, "rate": 0.01, "decay": 0.01, "patience": 6, "epochs": 40},
+    "grid": {"before": [], "after": [], "smoothing": []},
+    "tokens": {"window": "onset", "tick": 0.001},
+    "sequences": {"schemes": ["events"]},
+    "lstm": {},
+    "gpt2": {"training": {"rate": 0.006}},
 }
 
 
@@ -149,3 +154,20 @@ def test_every_setting_of_the_configuration_has_words(bird):
         assert write(bird, compared(), splits=[split])
     text = write(bird, compared(), decoders=list(configuration.DECODERS))
     assert text.count("; ") >= len(configuration.DECODERS) - 1
+
+
+def test_networks_are_told_by_what_they_see_and_how_they_learnt(bird):
+    text = write(bird, compared())
+    assert "A recurrent network (LSTM) decoded spike counts in bins of 20 ms" in text
+    assert "(lstm: steps of 32 trials, highest rate 0.01, weight decay 0.01" in text
+    assert "tokens" not in text
+    both = {**CONFIG["networks"], "decoders": ["lstm", "gpt2"]}
+    grid = {"before": [0.05, 0.1], "after": [0.1], "smoothing": [0.02, 0.04]}
+    text = write(bird, compared(), networks=both, grid=grid)
+    assert "among 4 combinations by the first inner fold" in text
+    assert "A transformer (GPT-2) decoded the spikes from -100 to 100 ms around the" in text
+    assert "who fires and the gaps between, in time order; ticks of 1 ms" in text
+    assert "gpt2: steps of 32 trials, highest rate 0.006" in text
+    alone = {**both, "decoders": ["gpt2"]}
+    assert "LSTM" not in write(bird, compared(), networks=alone)
+    assert "AdamW" not in write(bird, compared(), networks={**both, "decoders": []})

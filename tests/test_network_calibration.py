@@ -8,6 +8,7 @@ from test_calibration import FOLDS, SEEDS, TRIALS, WINDOWS, accept, untuned
 from neuro2voc.binning import make_tensor, make_window
 from neuro2voc.comparison import null_band
 from neuro2voc.evaluation import p_value
+from neuro2voc.features import features_maker
 from neuro2voc.inclusion import inclusion_table
 from neuro2voc.network_fit import NetworkSettings, decode_by_networks, network_fits
 from neuro2voc.training import Schedule
@@ -29,11 +30,12 @@ def network_p(seed):
     used = used_trials(trials)
     tensor = make_tensor(bird, used, make_window("onset", WINDOWS))
     metrics = decode_by_networks([tensor], ["onset"], used, split, settings, 10)[1]
+    made = {"features": metrics}
     null = null_band(
         *(bird, inclusion_table(bird, {}), trials, split, None),
         *("shifted", [1000 * seed + number for number in SEEDS]),
-        network_fits([settings], ["onset"], WINDOWS),
-        *(WINDOWS, TRIALS),
+        network_fits(settings, ["onset"], WINDOWS, made),
+        *(features_maker(["onset"], WINDOWS), TRIALS),
     )
     return p_value(metrics["onset"]["balanced_accuracy"], null["balanced_accuracy"].to_numpy())
 

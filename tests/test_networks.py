@@ -229,7 +229,8 @@ def test_one_class_alone_cannot_be_trained():
 
 def test_every_surrogate_is_fitted_anew():
     windows = {"w": {"align": "onset", "start": 0.0, "stop": 0.08, "bin": 0.02}}
-    fits = network_fits([settings()], ["w"], windows)
+    metrics = {"features": {"w": {"chosen": [{"cell": [0, 4, 1]}, {"cell": [1, 4, 2]}] * 2}}}
+    fits = network_fits(settings(), ["w"], windows, metrics)
     trials = song(60, 6)
     X = activity(trials["label"], 6).reshape(60, -1)
     first, again, second = (fits["lstm", "w"](n)(X, trials).predict_proba(X) for n in (1, 1, 2))

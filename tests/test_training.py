@@ -203,7 +203,7 @@ def test_memory_that_runs_out_names_the_setting(error):
     def full(network, x, y):
         raise error
 
-    with pytest.raises(DataError, match="`training.batch: 8`; lower it"):
+    with pytest.raises(DataError, match="`training.at_once: 8`; lower it"):
         run(loss=full)
 
 

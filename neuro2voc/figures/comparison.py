@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from neuro2voc.comparison import ORACLE
-from neuro2voc.configuration import BASELINES, WHOLE_SYLLABLE_FEATURES
+from neuro2voc.configuration import BASELINES, SCHEMES, WHOLE_SYLLABLE_FEATURES
 from neuro2voc.figures import style
 from neuro2voc.recording import Recording
 
@@ -241,13 +241,19 @@ def _draw_reference(
         if row["decoder"] == "duration":
             for name in filter(carries_duration, spans):
                 ax.plot([score, score], spans[name], color=color, lw=1.8, zorder=1)
-    for _, row in table[table["decoder"] == ORACLE].iterrows():
-        if row["feature"] in spans:
-            top, bottom = spans[row["feature"]]
-            score = row["balanced_accuracy"]
+    for feature, score in _oracles(table).items():
+        if feature in spans:
+            top, bottom = spans[feature]
             ax.plot([score, score], [top + 1, bottom], color=style.GREEN, lw=2, zorder=2)
-            ground = TINT if carries_duration(row["feature"]) else "white"
+            ground = TINT if carries_duration(feature) else "white"
             _word(ax, score + 0.01, top + 0.55, "oracle", ground, ha="right", color=style.GREEN)
+
+
+def _oracles(table: pd.DataFrame) -> dict[str, float]:
+    """Return the oracle's score by feature; token schemes have that of their window."""
+    cells = table[(table["verdict"] != "") & table["oracle"].notna()]
+    own = table[table["decoder"] == ORACLE].set_index("feature")["balanced_accuracy"]
+    return {**cells.groupby("feature")["oracle"].first(), **own}
 
 
 def _word(ax: Axes, x: float, y: float, text: str, ground: str, **kwargs: object) -> None:
@@ -278,7 +284,8 @@ def _label_rows(ax: Axes, rows: dict[tuple[str, str], int]) -> None:
         if decoder:
             words.append(decoder if feature else WITHOUT_NEURONS[decoder][0])
         else:
-            words.append(feature or "without neurons")
+            tokens = "tokens: " if feature in SCHEMES else ""
+            words.append(f"{tokens}{feature}" or "without neurons")
     ax.set_yticks(list(rows.values()), words)
     for (decoder, _), label in zip(rows, ax.get_yticklabels(), strict=True):
         if not decoder:

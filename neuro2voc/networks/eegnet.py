@@ -2,7 +2,9 @@
 
 import torch
 from torch import nn
-from torch.nn.functional import adaptive_avg_pool1d, batch_norm, conv1d, elu
+from torch.nn.functional import adaptive_avg_pool1d, conv1d, elu
+
+from neuro2voc.networks.batch_norm import BatchNorm
 
 
 class EEGNet(nn.Module):
@@ -67,21 +69,3 @@ class EEGNet(nn.Module):
         x = elu(self.separable_norm(self.pointwise(self.depthwise(x))))
         x = self.drop(adaptive_avg_pool1d(x, self.steps))
         return self.classifier(x.flatten(1))
-
-
-class BatchNorm(nn.modules.batchnorm._BatchNorm):
-    """Batch normalisation, also of a batch of one trial.
-
-    In training each map is centred and scaled over the trials and bins of the batch; afterwards,
-    and in a batch of one trial, by running averages of what batches had.
-    """
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return values (trials, maps, ...) normalised map by map."""
-        if self.training and len(x) > 1:
-            return super().forward(x)
-        mean, variance = self.running_mean, self.running_var
-        return batch_norm(x, mean, variance, self.weight, self.bias, False, 0.0, self.eps)
-
-    def _check_input_dim(self, x: torch.Tensor) -> None:
-        """Take any number of dimensions."""

@@ -22,8 +22,6 @@ class Hybrid(nn.Module):
         Size of embeddings and hidden states.
     heads : int
         Of attention; they divide `width`.
-    dropout : float
-        Share of each layer's outputs that is dropped in training.
     **sizes : int
         Of the Mamba-2 layers, see `neuro2voc.networks.mamba2.Mamba2`.
 
@@ -32,11 +30,11 @@ class Hybrid(nn.Module):
     Lieber et al. (2024), arXiv:2403.19887.
     """
 
-    def __init__(self, *, pattern: str, width: int, heads: int, dropout: float, **sizes: int):
+    def __init__(self, *, pattern: str, width: int, heads: int, **sizes: int):
         super().__init__()
         make = {
-            STATE_SPACE: lambda: Mamba2Block(width=width, dropout=dropout, **sizes),
-            ATTENTION: lambda: AttentionBlock(width=width, heads=heads, dropout=dropout),
+            STATE_SPACE: lambda: Mamba2Block(width=width, **sizes),
+            ATTENTION: lambda: AttentionBlock(width=width, heads=heads),
         }
         self.layers = nn.ModuleList(make[letter]() for letter in pattern)
         self.norm = RMSNorm(width)
@@ -54,16 +52,13 @@ class AttentionBlock(nn.Module):
     Parameters
     ----------
     width, heads : int
-    dropout : float
-        Of what is added. Attention itself is not dropped, which on a processor would cost four
-        times the rest.
 
     Notes
     -----
     Vaswani et al. (2017), NeurIPS.
     """
 
-    def __init__(self, *, width: int, heads: int, dropout: float):
+    def __init__(self, *, width: int, heads: int):
         super().__init__()
         self.heads = heads
         self.norm, self.norm_alone = RMSNorm(width), RMSNorm(width)
@@ -72,7 +67,6 @@ class AttentionBlock(nn.Module):
         self.alone = nn.Sequential(
             nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width)
         )
-        self.drop = nn.Dropout(dropout)
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
         """Return what comes out (batch, length, width); padding on the right is seen by nobody."""
@@ -81,5 +75,5 @@ class AttentionBlock(nn.Module):
             for part in self.together(self.norm(x)).chunk(3, dim=2)
         )
         seen = scaled_dot_product_attention(query, key, value, is_causal=True)
-        x = x + self.drop(self.out(seen.transpose(1, 2).flatten(2)))
-        return x + self.drop(self.alone(self.norm_alone(x)))
+        x = x + self.out(seen.transpose(1, 2).flatten(2))
+        return x + self.alone(self.norm_alone(x))

@@ -14,19 +14,14 @@ class Mamba(nn.Module):
     ----------
     width, layers, state, expand, conv : int
         See `neuro2voc.networks.mamba2.Mamba2`.
-    dropout : float
-        Share of hidden states that is dropped in training.
 
     Notes
     -----
     Gu & Dao (2023), arXiv:2312.00752.
     """
 
-    def __init__(
-        self, *, width: int, layers: int, state: int, expand: int, conv: int, dropout: float
-    ):
+    def __init__(self, *, width: int, layers: int, state: int, expand: int, conv: int):
         super().__init__()
-        self.drop = nn.Dropout(dropout)
         self.model = MambaModel(
             MambaConfig(
                 vocab_size=1,
@@ -41,4 +36,4 @@ class Mamba(nn.Module):
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
         """Return hidden states of embeddings, both (batch, length, width); see `Mamba2.forward`."""
-        return self.drop(self.model(inputs_embeds=x).last_hidden_state)
+        return self.model(inputs_embeds=x).last_hidden_state

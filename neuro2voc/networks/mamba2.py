@@ -37,8 +37,6 @@ class Mamba2(nn.Module):
         Places that the convolution before the state space sees.
     chunk : int
         Places computed at once (`neuro2voc.networks.ssd`). It changes the speed, not the result.
-    dropout : float
-        Share of each layer's outputs that is dropped in training.
 
     Notes
     -----
@@ -55,12 +53,11 @@ class Mamba2(nn.Module):
         expand: int,
         conv: int,
         chunk: int,
-        dropout: float = 0.0,
     ):
         super().__init__()
         sizes = {"width": width, "state": state, "head": head, "expand": expand}
         self.layers = nn.ModuleList(
-            Mamba2Block(**sizes, conv=conv, chunk=chunk, dropout=dropout) for _ in range(layers)
+            Mamba2Block(**sizes, conv=conv, chunk=chunk) for _ in range(layers)
         )
         self.norm_f = RMSNorm(width)
 
@@ -81,15 +78,14 @@ class Mamba2(nn.Module):
 class Mamba2Block(nn.Module):
     """A mixer of the normalised input, added to the input; parameters as in `Mamba2`."""
 
-    def __init__(self, *, width: int, dropout: float = 0.0, **sizes: int):
+    def __init__(self, *, width: int, **sizes: int):
         super().__init__()
         self.norm = RMSNorm(width)
         self.mixer = Mamba2Mixer(width=width, **sizes)
-        self.drop = nn.Dropout(dropout)
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
         """Return what `Mamba2.forward` returns, for one layer and not normalised."""
-        return x + self.drop(self.mixer(self.norm(x), mask))
+        return x + self.mixer(self.norm(x), mask)
 
 
 class Mamba2Mixer(nn.Module):

@@ -17,14 +17,14 @@ class BinnedMamba2(nn.Module):
     width, layers, state, head, expand, conv, chunk : int
         See `neuro2voc.networks.mamba2.Mamba2`.
     dropout : float
-        Share of inputs, of each layer's outputs and of the mean that is dropped in training.
+        Share of inputs and of the mean that is dropped in training.
     """
 
     def __init__(self, *, units: int, classes: int, width: int, dropout: float, **sizes: int):
         super().__init__()
         self.drop = nn.Dropout(dropout)
         self.channels = nn.Linear(units, width)
-        self.layers = Mamba2(width=width, dropout=dropout, **sizes)
+        self.layers = Mamba2(width=width, **sizes)
         self.classifier = nn.Linear(width, classes)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -2,14 +2,15 @@
 
 A token enters as its own embedding times one of the time at which it stands, so that "this unit,
 then" is one thing to learn and not two. Layers (`LAYERS`) turn embeddings into hidden states from
-left to right; those states are averaged for a classification, or each one is asked for the token
-that comes next.
+left to right. For a classification these are added up for each step of the clock, so that when
+something was said stays known; or each one is asked for the token that comes next.
 """
 
 import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
+from neuro2voc.networks.batch_norm import BatchNorm
 from neuro2voc.networks.gpt2 import GPT2
 from neuro2voc.networks.hybrid import Hybrid
 from neuro2voc.networks.mamba import Mamba
@@ -17,6 +18,8 @@ from neuro2voc.networks.mamba2 import Mamba2
 from neuro2voc.vocabulary import BEGIN, PAD
 
 LAYERS = {"gpt2": GPT2, "mamba2": Mamba2, "hybrid": Hybrid, "mamba": Mamba}
+# Of running averages. There are some ten steps in an epoch, and what is averaged still moves.
+MOMENTUM = 0.3
 SPREAD = 0.3  # of embeddings at the start; the usual 0.02 learns slowly where the width is small
 
 
@@ -32,13 +35,10 @@ class SequenceNetwork(nn.Module):
     times : int
         Of the clock, see `neuro2voc.token_times`.
     classes : int
-    expected : float
-        Tokens of a sequence in the mean. Hidden states are averaged and multiplied by its root, so
-        that what single spikes change stays of the same size in sequences of any length.
     thin : float
         Share of tokens that is left out in training, anew in each step.
     dropout : float
-        Share of hidden states dropped before the classifier, and in the layers.
+        Share of what the classifier sees that is dropped in training.
     width : int
         Size of embeddings and hidden states.
     **sizes : int
@@ -52,7 +52,6 @@ class SequenceNetwork(nn.Module):
         vocabulary: int,
         times: int,
         classes: int,
-        expected: float,
         thin: float,
         dropout: float,
         width: int,
@@ -60,36 +59,39 @@ class SequenceNetwork(nn.Module):
     ):
         super().__init__()
         self.thin, self.times = thin, times
-        self.register_buffer("scale", torch.tensor(float(expected) ** 0.5))
         self.embedding = nn.Embedding(vocabulary, width)
         self.clock = nn.Embedding(times, width)
-        self.layers = LAYERS[kind](width=width, dropout=dropout, **sizes)
+        self.layers = LAYERS[kind](width=width, **sizes)
         self.drop = nn.Dropout(dropout)
-        self.classifier = nn.Linear(width, classes)
+        self.norm = BatchNorm(width * times, momentum=MOMENTUM)
+        self.classifier = nn.Linear(width * times, classes)
+        self.next = nn.Linear(width, vocabulary)
         for table in (self.embedding, self.clock):
             nn.init.normal_(table.weight, std=SPREAD)
 
     def hidden(self, ids: torch.Tensor, times: torch.Tensor) -> torch.Tensor:
         """Return hidden states (trials, tokens, width) of tokens and their times."""
-        x = self.embed(self.embedding(ids), times)
-        return self.layers(x, ids != PAD)
+        return self.layers(self.embed(ids, times), ids != PAD)
 
-    def embed(self, x: torch.Tensor, times: torch.Tensor) -> torch.Tensor:
-        """Return the embeddings of tokens with the times at which they stand."""
-        return x * (1 + self.clock(times.long().clamp(max=self.times - 1)))
+    def embed(self, ids: torch.Tensor, times: torch.Tensor) -> torch.Tensor:
+        """Return embeddings (trials, tokens, width) of tokens and of the times they stand at."""
+        return self.embedding(ids) * (1 + self.clock(times.long().clamp(max=self.times - 1)))
 
     def forward(self, ids: torch.Tensor, times: torch.Tensor) -> torch.Tensor:
         """Return margins (trials, classes) of tokens and times (trials, tokens), padded with 0."""
-        if self.training and self.thin:
-            ids, times = thinned(ids, times, self.thin)
+        thin = self.thin if self.training else 0.0
+        if thin:
+            ids, times = thinned(ids, times, thin)
         ids, times = trimmed(ids, times)
-        return self.classify(self.hidden(ids, times), ids != PAD)
+        x = self.embed(ids, times)
+        sums = self.by_time(x + self.layers(x, ids != PAD), ids, times) / (1 - thin)
+        return self.classifier(self.drop(self.norm(sums.flatten(1))))
 
-    def classify(self, hidden: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
-        """Return margins (trials, classes) of hidden states (trials, tokens, width)."""
-        weight = real.float() / real.sum(dim=1, keepdim=True).clamp(min=1)
-        mean = torch.einsum("nl,nlw->nw", weight, hidden.float())
-        return self.classifier(self.drop(mean * self.scale))
+    def by_time(self, hidden: torch.Tensor, ids: torch.Tensor, times: torch.Tensor) -> torch.Tensor:
+        """Return sums of hidden states (trials, times, width) over the tokens of each time."""
+        index = times.long().clamp(max=self.times - 1)
+        here = nn.functional.one_hot(index, self.times) * (ids != PAD).unsqueeze(2)
+        return here.float().transpose(1, 2) @ hidden.float()
 
 
 def next_token_loss(
@@ -98,7 +100,7 @@ def next_token_loss(
     """Return the mean over sequences of the mean surprise (nats) at each next token."""
     ids, times = trimmed(ids, times)
     hidden = network.hidden(ids, times)[:, :-1]
-    margins = hidden @ network.embedding.weight.T
+    margins = network.next(hidden)
     target, real = ids[:, 1:], ids[:, 1:] != PAD
     surprise = cross_entropy(margins.float().transpose(1, 2), target.long(), reduction="none")
     return ((surprise * real).sum(dim=1) / real.sum(dim=1).clamp(min=1)).mean()

@@ -1,0 +1,23 @@
+"""Batch normalisation that no size of a batch upsets."""
+
+import torch
+from torch import nn
+from torch.nn.functional import batch_norm
+
+
+class BatchNorm(nn.modules.batchnorm._BatchNorm):
+    """Batch normalisation, also of a batch of one trial.
+
+    In training each map is centred and scaled over the trials and bins of the batch; afterwards,
+    and in a batch of one trial, by running averages of what batches had.
+    """
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return values (trials, maps, ...) normalised map by map."""
+        if self.training and len(x) > 1:
+            return super().forward(x)
+        mean, variance = self.running_mean, self.running_var
+        return batch_norm(x, mean, variance, self.weight, self.bias, False, 0.0, self.eps)
+
+    def _check_input_dim(self, x: torch.Tensor) -> None:
+        """Take any number of dimensions."""
