@@ -61,7 +61,7 @@ def check_config(config: dict, schema_path: str | Path, simulator_keys: Iterable
     _check_contexts(config)
     _check_heads(config)
     _check_confusion(config)
-    _check_across(config)
+    _check_other_birds(config)
     _check_trap(config)
     _check_recovery(config)
 
@@ -499,11 +499,12 @@ def _check_features(config: Mapping) -> None:
             )
 
 
-def _check_across(config: Mapping) -> None:
+def _check_other_birds(config: Mapping) -> None:
     known = bird_names(config)
     for path, names in (
         (("across", "birds"), config["across"]["birds"]),
         (("across", "labels"), config["across"]["labels"]),
+        (("pretraining", "sources"), config["pretraining"]["sources"]),
     ):
         for bird in names:
             if bird not in known:

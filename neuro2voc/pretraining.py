@@ -16,21 +16,22 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from neuro2voc.binning import Window
+from neuro2voc.binning import PER_SECOND, Window, nanoseconds
 from neuro2voc.checkpoints import Checkpoint
-from neuro2voc.configuration import derive_seed
+from neuro2voc.configuration import derive_seed, parse_bird
 from neuro2voc.decoding import outer_folds
 from neuro2voc.errors import DataError
 from neuro2voc.files import replacing, write_json
 from neuro2voc.network_training import NetworkSettings
-from neuro2voc.networks.sequence import next_token_loss
+from neuro2voc.networks.sequence import SequenceNetwork, next_token_loss
 from neuro2voc.recording import Recording
-from neuro2voc.sequence_decoder import token_tensors
-from neuro2voc.sequence_fit import Reading, make_network
-from neuro2voc.token_times import clock_steps
-from neuro2voc.tokens import Corpus, make_corpus
+from neuro2voc.sequence_fit import Beginning, Reading, corpora_maker, make_network
+from neuro2voc.token_schemes import Scheme
+from neuro2voc.token_times import clock_steps, padded, read_tokens
+from neuro2voc.tokens import Corpus
 from neuro2voc.training import Trained, train
 from neuro2voc.vocabulary import (
+    FIRST,
     Vocabulary,
     fit_vocabulary,
     vocabulary_from_json,
@@ -39,10 +40,17 @@ from neuro2voc.vocabulary import (
 
 log = logging.getLogger(__name__)
 
+# Writes the spikes of a recording's trials as tokens.
+CorpusOf = Callable[[Recording, pd.DataFrame], Corpus]
+
 HELD_OUT = 0.1  # share of the pieces, the last ones, by which pretraining stops
 PER_WINDOW = 2  # pieces that begin within the length of one
 WHOLE = ("layers.", "clock.", "embedding.")  # weights that know something before any label
 BODY = ("layers.", "clock.")  # those that mean the same to any bird
+# Sizes that no weight depends on.
+FREE = ("dropout", "thin", "checkpoint")
+NO_TRIALS = pd.DataFrame({"trial": [], "onset": [], "offset": []})
+ABOUT = ("kind", "sizes", "scheme", "tick", "width", "clock", "times", "bird", "seconds")
 
 
 @dataclass(frozen=True)
@@ -55,12 +63,28 @@ class Pretrained:
         Of a `neuro2voc.networks.sequence.SequenceNetwork`, less its classifier.
     vocabulary : Vocabulary
     about : dict
-        Kind and sizes of the network, its reading and of which bird it is.
+        kind, sizes, scheme, tick, width (ticks put together), clock, times: what else reads these
+        weights has to agree in; bird and seconds (s): what they are learnt from; surprise (nats):
+        the lowest loss on pieces held out; frequencies (nats): the loss there of expecting each
+        token as often as it occurs.
     """
 
     weights: dict[str, torch.Tensor]
     vocabulary: Vocabulary
     about: dict
+
+
+def corpus_maker(scheme: str, tokens: Mapping, windows: Mapping) -> CorpusOf:
+    """Return a function that writes spikes of a bird's trials as tokens of one scheme.
+
+    Parameters
+    ----------
+    scheme : str
+    tokens, windows : mapping
+        The configuration's.
+    """
+    make = corpora_maker([scheme], tokens, windows)
+    return lambda recording, trials: make(recording, trials)[scheme]
 
 
 def pieces(stretches: pd.DataFrame, window: Window) -> pd.DataFrame:
@@ -78,17 +102,19 @@ def pieces(stretches: pd.DataFrame, window: Window) -> pd.DataFrame:
         trial (from 0), onset and offset, so that the window around each piece's onset, or offset,
         is the piece. Pieces of a stretch begin every half of their length; none reaches out.
     """
-    length = window.stop - window.start
+    lead = nanoseconds(window.start)
+    length = nanoseconds(window.stop) - lead
+    # Whole nanoseconds, as those of windows: no rounding lets a spike of beyond in.
     begins = [
-        np.arange(one.start, one.stop - length + 1e-9, length / PER_WINDOW)
-        for one in stretches.itertuples()
+        np.arange(start, stop - length + 1, length // PER_WINDOW)
+        for start, stop in nanoseconds(stretches[["start", "stop"]].to_numpy(float))
     ]
-    begin = np.concatenate([*begins, np.zeros(0)])
+    align = (np.concatenate([*begins, np.zeros(0, int)]) - lead) / PER_SECOND
     return pd.DataFrame(
         {
-            "trial": np.arange(len(begin)),
-            "onset": begin - window.start,
-            "offset": begin - window.start,
+            "trial": np.arange(len(align)),
+            "onset": align,
+            "offset": align,
         }
     )
 
@@ -125,7 +151,7 @@ def training_stretches(
 def pretrain(
     recording: Recording,
     stretches: pd.DataFrame,
-    like: Corpus,
+    corpus_of: CorpusOf,
     settings: NetworkSettings,
     reading: Reading,
     vocabulary: Vocabulary | None = None,
@@ -133,13 +159,15 @@ def pretrain(
 ) -> tuple[Pretrained, Trained]:
     """Train a network to expect the next token.
 
+    Of pieces with more tokens than are read, the first ones are.
+
     Parameters
     ----------
     recording : Recording
     stretches : DataFrame
         start, stop (s): all that may be seen.
-    like : Corpus
-        How spikes are written: window, scheme.
+    corpus_of : callable
+        ``corpus_of(recording, trials)`` writes spikes as tokens, see `corpus_maker`.
     settings : NetworkSettings
     reading : Reading
     vocabulary : Vocabulary, optional
@@ -150,30 +178,28 @@ def pretrain(
     Raises
     ------
     DataError
-        The stretches are too short, or a piece has too many tokens.
+        The stretches are too short.
     """
-    made = pieces(stretches, like.window)
+    window = corpus_of(recording, NO_TRIALS).window
+    made = pieces(stretches, window)
     kept = len(made) - max(1, round(HELD_OUT * len(made)))
     if kept < PER_WINDOW:
         raise DataError(
-            f"{recording.name}: {len(made)} pieces of {like.window.stop - like.window.start:g} s "
-            "lie outside of what is held out, too few to learn from before any label; take a "
-            "longer recording or shorter windows."
+            f"{recording.name}: only {len(made)} pieces of "
+            f"{window.stop - window.start:g} s lie within the {seconds_of(stretches):g} "
+            "s that may be learnt from, too few for pretraining; take a longer recording, a "
+            "shorter window under `tokens` or, where much is held out, another split."
         )
-    scheme = like.scheme
-    width = scheme.width * scheme.tick
-    corpus = make_corpus(recording, made, like.window, scheme.name, scheme.tick, width)
+    corpus = corpus_of(recording, made)
     # Pieces overlap, so those at the boundary are in neither part.
     seen, held = corpus[: kept - PER_WINDOW + 1], corpus[kept:]
     if vocabulary is None:
-        vocabulary = fit_vocabulary(seen, scheme, corpus.unit, reading.vocabulary)
-    examples, held_out = (
-        token_tensors(part, vocabulary, reading.clock, reading.context) for part in (seen, held)
-    )
-    times = clock_steps(scheme, reading.clock)
+        vocabulary = fit_vocabulary(seen, corpus.scheme, corpus.unit, reading.vocabulary)
+    examples, held_out = (piece_tensors(part, vocabulary, reading) for part in (seen, held))
+    read_by = about_reading(settings, reading, corpus.scheme)
     trained = train(
         # Of two classes, which nothing is asked about.
-        lambda: make_network(settings, vocabulary.size, times, 2),
+        lambda: make_network(settings, vocabulary.size, read_by["times"], 2),
         next_token_loss,
         examples,
         held_out,
@@ -184,41 +210,106 @@ def pretrain(
     )
     weights = {k: v for k, v in trained.network.state_dict().items() if k.startswith(WHOLE)}
     about = {
-        "kind": settings.kind,
-        "sizes": {k: v for k, v in settings.sizes.items() if k not in ("dropout", "thin")},
-        "clock": reading.clock,
-        "times": times,
+        **read_by,
         "bird": recording.name,
+        "seconds": seconds_of(stretches),
+        "surprise": float(trained.history["validation"].min()),
+        "frequencies": surprise_of_frequencies(examples[0], held_out[0], vocabulary.size),
     }
+    log.info(
+        "next token of %s: %.3f nats (by frequencies %.3f), %d epochs, %.0f s of recording",
+        *(about[key] for key in ("bird", "surprise", "frequencies")),
+        *(trained.epoch, about["seconds"]),
+    )
     return Pretrained(weights, vocabulary, about), trained
 
 
-def begin_with(
-    pretrained: Pretrained, settings: NetworkSettings, reading: Reading
-) -> Callable[[pd.DataFrame, Vocabulary], Mapping[str, torch.Tensor]]:
-    """Return what `neuro2voc.sequence_fit.sequence_fit` begins with: weights of another bird.
+def seconds_of(stretches: pd.DataFrame) -> float:
+    """Return how long (s) stretches are together, to the millisecond."""
+    return round(float((stretches["stop"] - stretches["start"]).sum()), 3)
 
-    Where units are the same, tokens keep their meaning and their embeddings; otherwise layers and
-    clock are taken over and embeddings drawn anew, since unit 3 of one bird is not unit 3 of
-    another.
+
+def piece_tensors(
+    corpus: Corpus, vocabulary: Vocabulary, reading: Reading
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return tokens and their times (pieces, longest), padded, of each at most the context."""
+    ids, times = (
+        [row[: reading.context] for row in rows]
+        for rows in read_tokens(vocabulary, corpus, reading.clock)
+    )
+    return torch.as_tensor(padded(ids, np.int32)), torch.as_tensor(padded(times, np.int16))
+
+
+def surprise_of_frequencies(seen: torch.Tensor, held: torch.Tensor, size: int) -> float:
+    """Return the loss (nats) of expecting each token as often as it occurs, whatever came before.
+
+    Parameters
+    ----------
+    seen, held : Tensor
+        Tokens (pieces, longest) to count, one more of each, and to be surprised by.
+    size : int
+        Of the vocabulary.
+    """
+    counts = 1.0 + torch.bincount(seen[seen >= FIRST], minlength=size).double()
+    surprise = (counts[FIRST:].sum() / counts).log()[held.long()]
+    real = held >= FIRST
+    return float(((surprise * real).sum(dim=1) / real.sum(dim=1).clamp(min=1)).mean())
+
+
+def about_reading(settings: NetworkSettings, reading: Reading, scheme: Scheme) -> dict:
+    """Return what two networks have to agree in to share weights."""
+    return {
+        "kind": settings.kind,
+        "sizes": {k: v for k, v in settings.sizes.items() if k not in FREE},
+        "scheme": scheme.name,
+        "tick": scheme.tick,
+        "width": scheme.width,
+        "clock": reading.clock,
+        "times": clock_steps(scheme, reading.clock),
+    }
+
+
+def begin_with(
+    pretrained: Pretrained, bird: str, settings: NetworkSettings, reading: Reading, scheme: Scheme
+) -> Beginning:
+    """Return what `neuro2voc.sequence_fit.sequence_fit` begins with: weights that were kept.
+
+    Where bird and units are the same, tokens keep their meaning and their embeddings; otherwise
+    layers and clock are taken over and embeddings drawn anew, since unit 3 of one bird is not unit
+    3 of another.
+
+    Parameters
+    ----------
+    pretrained : Pretrained
+        Of other recordings: what is held out of this one must not be among what it has seen.
+    bird : str
+        Whose trials are learnt; it is the same as its selections and surrogates.
+    settings : NetworkSettings
+    reading : Reading
+    scheme : Scheme
+        Of the trials.
 
     Raises
     ------
     DataError
-        The network has another kind or other sizes.
+        The network has another kind or other sizes, or reads otherwise.
     """
-    own = {k: v for k, v in settings.sizes.items() if k not in ("dropout", "thin")}
     theirs = pretrained.about
-    if (theirs["kind"], theirs["sizes"], theirs["clock"]) != (settings.kind, own, reading.clock):
+    differing = [
+        f"{key} {theirs[key]} and not {value}"
+        for key, value in about_reading(settings, reading, scheme).items()
+        if theirs[key] != value
+    ]
+    if differing:
         raise DataError(
-            f"the weights learnt from {theirs['bird']} are of a {theirs['kind']} with "
-            f"{theirs['sizes']} and a clock of {theirs['clock']:g} s, and {settings.kind} with "
-            f"{own} and {reading.clock:g} s is asked for; pretrain with these settings."
+            f"the weights learnt from {theirs['bird']} cannot be begun with, since they are of "
+            f"another network or reading: {'; '.join(differing)}. Pretrain with these settings."
         )
+    own = parse_bird(bird).parent == parse_bird(theirs["bird"]).parent
 
     def beginning(_: pd.DataFrame, vocabulary: Vocabulary) -> dict[str, torch.Tensor]:
         same = vocabulary_to_json(vocabulary) == vocabulary_to_json(pretrained.vocabulary)
-        parts = WHOLE if same else BODY
+        parts = WHOLE if own and same else BODY
         return {k: v for k, v in pretrained.weights.items() if k.startswith(parts)}
 
     return beginning
@@ -227,14 +318,21 @@ def begin_with(
 def pretrain_in_folds(
     recording: Recording,
     split: pd.DataFrame,
-    like: Corpus,
+    corpus_of: CorpusOf,
     settings: NetworkSettings,
     reading: Reading,
-) -> Callable[[pd.DataFrame, Vocabulary], Mapping[str, torch.Tensor]]:
+) -> tuple[Beginning, dict[str, Pretrained]]:
     """Return what `sequence_fit` begins with: weights of the bird itself, learnt in the folds.
 
-    Each held-out fold has its own, which saw nothing of that fold's time nor of its guards. They
-    are learnt once for each set of folds and vocabulary.
+    Each held-out fold has its own, which saw nothing of that fold's time nor of its guards, but all
+    other time, since no label is needed. They are learnt once for each set of folds and vocabulary.
+
+    Returns
+    -------
+    beginning : callable
+        Of all trials outside of the held-out fold, and a vocabulary.
+    known : dict of Pretrained
+        What it has learnt so far.
     """
     known: dict[str, Pretrained] = {}
 
@@ -242,18 +340,12 @@ def pretrain_in_folds(
         stretches = training_stretches(recording, split, trials)
         key = json.dumps([stretches.to_numpy().tolist(), vocabulary_to_json(vocabulary)])
         if key not in known:
-            known[key], trained = pretrain(
-                recording, stretches, like, settings, reading, vocabulary, len(known)
-            )
-            log.info(
-                "next token: %.3f nats after %d epochs, %.0f s of recording",
-                trained.history["validation"].min(),
-                trained.epoch,
-                (stretches["stop"] - stretches["start"]).sum(),
+            known[key], _ = pretrain(
+                recording, stretches, corpus_of, settings, reading, vocabulary, len(known)
             )
         return known[key].weights
 
-    return beginning
+    return beginning, known
 
 
 def write_pretrained(pretrained: Pretrained, path: str | Path) -> None:
@@ -278,6 +370,8 @@ def read_pretrained(path: str | Path) -> Pretrained:
         with safe_open(path, "pt") as file:
             weights = {key: file.get_tensor(key) for key in file.keys()}
         vocabulary = vocabulary_from_json(about.pop("vocabulary"), str(sidecar))
+        pretrained = Pretrained(weights, vocabulary, about)
+        _check_weights(pretrained)
     except FileNotFoundError as error:
         raise DataError(f"{error.filename or path} does not exist; make it anew.") from None
     except Exception as error:  # safetensors and JSON each have their own kinds
@@ -286,7 +380,21 @@ def read_pretrained(path: str | Path) -> Pretrained:
             f"{path} and {sidecar.name} beside it hold no pretrained weights that can be read "
             f"({reason}); make them anew."
         ) from error
-    return Pretrained(weights, vocabulary, about)
+    return pretrained
+
+
+def _check_weights(pretrained: Pretrained) -> None:
+    """Check that the weights are all of the network that the JSON tells of."""
+    about = pretrained.about
+    absent = [key for key in ABOUT if key not in about]
+    if absent:
+        raise ValueError(f"the JSON says nothing of {absent[0]}")
+    sizes = {**about["sizes"], "dropout": 0.0, "thin": 0.0}
+    size, times = pretrained.vocabulary.size, about["times"]
+    network = SequenceNetwork(kind=about["kind"], vocabulary=size, times=times, classes=2, **sizes)
+    wanted = {k: v.shape for k, v in network.state_dict().items() if k.startswith(WHOLE)}
+    if wanted != {key: value.shape for key, value in pretrained.weights.items()}:
+        raise ValueError("the weights are not those of the network that the JSON tells of")
 
 
 def pretraining_settings(settings: NetworkSettings, epochs: int) -> NetworkSettings:

@@ -16,7 +16,12 @@ def context_networks(wildcards):
     return {
         name: {
             "sizes": {k: v for k, v in config[name].items() if k != "training"},
-            "training": {**config["training"], **config[name].get("training", {})},
+            # One network per fold: there are many lengths.
+            "training": {
+                **config["training"],
+                **config[name].get("training", {}),
+                "members": 1,
+            },
         }
         for name in config["contexts"]["decoders"]
         if name in own

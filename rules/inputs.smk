@@ -233,6 +233,13 @@ def trainings_of(wildcards):
     }
 
 
+def own_checkpoint(wildcards):
+    """Somebody's weights that a network begins with, where they lie in a folder."""
+    folder = Path(config[wildcards.decoder].get("checkpoint", "") or "?").expanduser()
+    weights = folder / "model.safetensors"
+    return str(weights) if weights.is_file() else []
+
+
 def sizes_of(wildcards):
     return {k: v for k, v in config[wildcards.decoder].items() if k != "training"}
 
@@ -409,6 +416,23 @@ def all_figures():
         for bird in config["birds"]
         for split in network_splits(bird)
         if set(kinds) & set(setting(bird, "networks")["decoders"])
+    ]
+    of_birds += [
+        f"results/network_attribution/{bird}/{split}/{name}.png"
+        for bird in config["birds"]
+        for split in network_splits(bird)
+        for name in setting(bird, "networks")["decoders"]
+        if name == config["networks"]["attributed"]
+    ]
+    of_birds += [
+        f"results/{figure}/{bird}.png"
+        for figure, kinds in (
+            ("contexts", config["contexts"]["decoders"]),
+            ("pretraining", [config["pretraining"]["decoder"]]),
+        )
+        for bird in config["birds"]
+        if config["curves"]["split"] in network_splits(bird)
+        and set(kinds) & set(setting(bird, "networks")["decoders"])
     ]
     of_birds.append(f"results/shap_truth/{config['recovery']['bird']}.png")
     if len(config["birds"]) > 1:

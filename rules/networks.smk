@@ -46,6 +46,7 @@ rule train_sequences:
             "results/tokens/{{bird}}/{scheme}.h5",
             scheme=config["sequences"]["schemes"],
         ),
+        checkpoint=own_checkpoint,
         trials=checked("results/trials/{whole}.csv"),
         split=checked("results/splits/{parent}/{split}.csv"),
     output:

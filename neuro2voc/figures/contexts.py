@@ -142,10 +142,7 @@ def _headline(table: pd.DataFrame, decoders: list[str], recording: Recording) ->
 
 
 def _since(
-    table: pd.DataFrame,
-    decoders: Sequence[str],
-    verdicts: tuple[str, ...],
-    what: str,
+    table: pd.DataFrame, decoders: Sequence[str], verdicts: tuple[str, ...], what: str
 ) -> list[str]:
     """Say from which length on decoders tell more than something, those of one length together."""
     groups: dict[float, list[str]] = {}

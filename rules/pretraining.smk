@@ -1,0 +1,108 @@
+# Learning what comes next before syllables are learnt, and what is gained by it.
+
+from types import SimpleNamespace
+
+
+def pretrain_inputs(wildcards):
+    """The whole recording of a bird; its syllables are not looked at."""
+    check_bird(wildcards.bird)
+    names = names_in_paths(wildcards.bird)
+    return {
+        "recording": f"results/recordings/{names['whole']}.nwb",
+        "inclusion": f"results/inclusion/{names['real']}.csv",
+    }
+
+
+def pretraining_inputs(wildcards):
+    """What curves are made from, and weights of the first source that is another bird."""
+    others = [
+        source
+        for source in config["pretraining"]["sources"]
+        if source != named(wildcards.bird).parent
+    ]
+    weights = "results/pretrained/{}/{}".format(
+        "".join(others[:1]), config["pretraining"]["decoder"]
+    )
+    return {
+        **curve_inputs(wildcards),
+        "pretrained": f"{weights}.safetensors" if others else [],
+        "about": f"{weights}.json" if others else [],
+    }
+
+
+def of_pretrained(function):
+    """Sizes or training, by their function, of the network that is drawn."""
+    network = SimpleNamespace(decoder=config["pretraining"]["decoder"])
+    return lambda wildcards: function(network)
+
+
+rule pretrain:
+    input:
+        unpack(pretrain_inputs),
+    output:
+        weights="results/pretrained/{bird}/{decoder}.safetensors",
+        about="results/pretrained/{bird}/{decoder}.json",
+        losses="results/pretrained/{bird}/{decoder}.csv",
+    log:
+        "logs/pretrain/{bird}/{decoder}.log",
+    benchmark:
+        "results/benchmarks/pretrain/{bird}/{decoder}.tsv"
+    wildcard_constraints:
+        decoder=only(configuration.SEQUENCES),
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=growing(4000),
+        gpu=1,
+    params:
+        epochs=config["pretraining"]["epochs"],
+        tokens=config["tokens"],
+        windows=config["windows"],
+        reading=config["sequences"],
+        sizes=sizes_of,
+        training=training_of,
+        inner_folds=config["inner_folds"],
+        checkpoints="checkpoints/pretrain/{bird}/{decoder}",
+        seed=seed_for("pretrain"),
+        code=code("pretrain"),
+    script:
+        "../workflow/scripts/pretrain.py"
+
+
+rule pretraining:
+    input:
+        unpack(pretraining_inputs),
+    output:
+        figure=report(
+            "results/pretraining/{bird}.png",
+            caption="../workflow/report/pretraining.rst",
+            category="{bird}",
+            labels={"figure": "21 pretraining"},
+        ),
+        pdf="results/pretraining/{bird}.pdf",
+        table="results/pretraining/{bird}.csv",
+    log:
+        "logs/pretraining/{bird}.log",
+    benchmark:
+        "results/benchmarks/pretraining/{bird}.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=growing(4000),
+        gpu=1,
+    params:
+        protocol=protocol("pretraining", 1),
+        decoder=config["pretraining"]["decoder"],
+        parts=config["pretraining"]["parts"],
+        epochs=config["pretraining"]["epochs"],
+        tokens=config["tokens"],
+        windows=config["windows"],
+        reading=config["sequences"],
+        sizes=of_pretrained(sizes_of),
+        training=of_pretrained(training_of),
+        inner_folds=config["inner_folds"],
+        checkpoints="checkpoints/pretraining/{bird}",
+        seed=seed_for("pretraining"),
+        code=code("pretraining"),
+    script:
+        "../workflow/scripts/pretraining.py"
