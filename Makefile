@@ -76,8 +76,8 @@ $(BENCH)/installed: $(STAMP) benchmarks/requirements.txt
 	    -r benchmarks/requirements.txt -c constraints.txt
 	@touch $@
 
-# Ratios to peers at the thesis' scale and to a bare workflow of as many jobs; twenty minutes, most of
-# it XGBoost's own interactions.
+# Ratios to peers at the thesis' scale (windows, files, interactions, tokens), to transformers' Mamba-2,
+# and to a bare workflow of as many jobs; about half an hour, most of it XGBoost's own interactions.
 # Fails where results disagree.
 bench: $(BENCH)/installed
 	@$(BENCH)/bin/python -W ignore::UserWarning -m benchmarks.windows

@@ -14,17 +14,16 @@ from neuro2voc.configuration import (
     bird_names,
     is_overlapping,
 )
+from neuro2voc.configuration_networks import check_networks
+from neuro2voc.configuration_words import LONG, at, listed, nearest, shown, wrong
 from neuro2voc.errors import DataError
-from neuro2voc.errors import nearest as nearest_name
 
 # Bounds of what is looked at more closely. YAML says with a few letters what takes all memory.
 DEPTH = 10  # levels
 MANY = 10_000  # values
-LONG = 100  # characters of a name; the system's limit for file names is 255 bytes
 LARGE, SMALL = 2**63, 1e-9  # of numbers; a clock of 1 ns knows nothing smaller
 # Control characters, of which no path may hold NUL, and halves of characters.
 UNFIT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
-STATE_SPACES = ("mamba2_bins", "mamba2", "hybrid")  # networks with Mamba-2 layers
 BINS = 10_000  # of a window; the finest in use have some two hundred
 
 
@@ -46,7 +45,7 @@ def check_config(config: dict, schema_path: str | Path, simulator_keys: Iterable
         Naming the key's dotted path, what is wrong, and what is expected.
     """
     if not isinstance(config, dict):
-        raise _wrong("The configuration holds no keys.", "a mapping like the shipped config.yaml")
+        raise wrong("The configuration holds no keys.", "a mapping like the shipped config.yaml")
     _check_values(config)
     _check_schema(config, schema_path)
     _check_simulated(config["simulated"], tuple(simulator_keys))
@@ -56,56 +55,11 @@ def check_config(config: dict, schema_path: str | Path, simulator_keys: Iterable
     _check_bins(config)
     _check_reach(config)
     _check_features(config)
-    _check_networks(config)
-    _check_tokens(config)
-    _check_contexts(config)
-    _check_heads(config)
+    check_networks(config)
     _check_confusion(config)
     _check_other_birds(config)
     _check_trap(config)
     _check_recovery(config)
-
-
-def _wrong(what: str, expected: str) -> DataError:
-    return DataError(f"{what}\nExpected: {expected}.")
-
-
-def _at(path: Iterable) -> str:
-    path = [part if _is_plain(part) else _shown(part) for part in map(str, path)]
-    return f"In config.yaml or an overlay, {'.'.join(path)}" if path else "config.yaml"
-
-
-def _is_plain(text: str) -> bool:
-    return len(text) <= LONG and text.isprintable()
-
-
-def _listed(names: Iterable[str]) -> str:
-    names = list(names)
-    more = f" and {len(names) - 30} more" if len(names) > 30 else ""
-    return ", ".join(names[:30]) + more
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Return a hint at the closest known name; of what is too long to be one, none."""
-    return nearest_name(name, known) if len(str(name)) <= LONG else ""
-
-
-def _shown(value) -> str:
-    """Describe a value in a few words."""
-    if value is None:
-        return "nothing"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, dict):
-        return "a mapping" if value else "an empty mapping"
-    if isinstance(value, list):
-        return "a list" if value else "an empty list"
-    # One line and of bounded length, whatever was written.
-    try:
-        text = " ".join(repr(value).split())
-    except ValueError:  # Python writes no number of more than 4300 digits
-        return "a very large number"
-    return text if len(text) <= 60 else f"{text[:60]}…"
 
 
 def _walk(node, path: tuple = ()) -> Iterator[tuple[tuple, object]]:
@@ -125,18 +79,18 @@ def _check_values(config: dict) -> None:
     """
     for count, (path, value) in enumerate(_walk(config)):
         if count >= MANY:
-            raise _wrong(f"The configuration holds more than {MANY} values.", "fewer of them")
+            raise wrong(f"The configuration holds more than {MANY} values.", "fewer of them")
         if len(path) > DEPTH:
-            raise _wrong(f"{_at(path[:3])} has more than {DEPTH} levels.", "fewer of them")
+            raise wrong(f"{at(path[:3])} has more than {DEPTH} levels.", "fewer of them")
         for key in value if isinstance(value, dict) else ():
             if not isinstance(key, str):
-                raise _wrong(
-                    f"{_at((*path, _shown(key)))} is a name that YAML does not read as text.",
+                raise wrong(
+                    f"{at((*path, shown(key)))} is a name that YAML does not read as text.",
                     "a text; put it in quotes",
                 )
             if not key.isprintable() or len(key) > LONG:
-                raise _wrong(
-                    f"{_at((*path, key))} is too long a name, or holds what cannot be seen.",
+                raise wrong(
+                    f"{at((*path, key))} is too long a name, or holds what cannot be seen.",
                     f"at most {LONG} characters that can be printed",
                 )
         if isinstance(value, str):
@@ -147,18 +101,18 @@ def _check_values(config: dict) -> None:
 
 def _check_text(path: tuple, text: str) -> None:
     if len(text) > LONG**2:
-        raise _wrong(f"{_at(path)} is a text of {len(text)} characters.", f"at most {LONG**2}")
+        raise wrong(f"{at(path)} is a text of {len(text)} characters.", f"at most {LONG**2}")
     if UNFIT.search(text):
-        raise _wrong(f"{_at(path)} is {_shown(text)}.", "a text without control characters")
+        raise wrong(f"{at(path)} is {shown(text)}.", "a text without control characters")
 
 
 def _check_number(path: tuple, number: float) -> None:
     if isinstance(number, float) and not math.isfinite(number):
-        raise _wrong(f"{_at(path)} is {number}.", "a finite number")
+        raise wrong(f"{at(path)} is {number}.", "a finite number")
     if abs(number) >= LARGE:
-        raise _wrong(f"{_at(path)} is too large a number.", f"less than {LARGE:.1e}")
+        raise wrong(f"{at(path)} is too large a number.", f"less than {LARGE:.1e}")
     if 0 < abs(number) < SMALL:
-        raise _wrong(f"{_at(path)} is {number}.", f"0, or {SMALL:g} or more")
+        raise wrong(f"{at(path)} is {number}.", f"0, or {SMALL:g} or more")
 
 
 @cache
@@ -219,18 +173,18 @@ def _explain(error) -> DataError:
     if error.validator == "additionalProperties":
         allowed = list(schema["properties"])
         key = next(key for key in value if key not in allowed)
-        return _wrong(
-            f"{_at([*path, key])} is not a known key{nearest(key, allowed) or '.'}",
+        return wrong(
+            f"{at([*path, key])} is not a known key{nearest(key, allowed) or '.'}",
             f"one of {', '.join(allowed)}",
         )
     if error.validator == "required":
         key = next(key for key in schema["required"] if key not in value)
         expected = schema["properties"].get(key, {}).get("description") or f"a value for {key}"
-        return _wrong(f"{_at([*path, key])} is missing.", expected)
+        return wrong(f"{at([*path, key])} is missing.", expected)
     if error.validator == "uniqueItems":
-        return _wrong(f"{_at(path)} holds {_shown(_repeated(value))} more than once.", expected)
+        return wrong(f"{at(path)} holds {shown(_repeated(value))} more than once.", expected)
     if "propertyNames" in error.absolute_schema_path:
-        return _wrong(f"{_at(path)} has the name {_shown(value)}.", expected)
+        return wrong(f"{at(path)} has the name {shown(value)}.", expected)
 
     hint = ""
     if error.validator == "enum":
@@ -244,8 +198,8 @@ def _explain(error) -> DataError:
     verb = "is"
     if path and isinstance(path[-1], int):
         path, verb = path[:-1], "holds"
-    return _wrong(
-        f"{_at(path)} {verb} {_shown(value)}{hint}{'' if hint.endswith('?') else '.'}", expected
+    return wrong(
+        f"{at(path)} {verb} {shown(value)}{hint}{'' if hint.endswith('?') else '.'}", expected
     )
 
 
@@ -276,8 +230,8 @@ def _check_simulated(simulated: Mapping, simulator_keys: tuple[str, ...]) -> Non
     for bird, entry in simulated.items():
         for key in entry if simulator_keys else ():
             if key not in allowed:
-                raise _wrong(
-                    f"{_at(('simulated', bird, key))} is not a known key"
+                raise wrong(
+                    f"{at(('simulated', bird, key))} is not a known key"
                     f"{nearest(key, allowed) or '.'}",
                     f"one of {', '.join(allowed)}",
                 )
@@ -287,17 +241,17 @@ def _check_birds(config: Mapping) -> None:
     known = bird_names(config)
     if twice := _repeated(known):
         sources = [source for source in SOURCES if twice in config[source]]
-        raise _wrong(
-            f"{_at(('birds',))}: '{twice}' is described under {' and '.join(sources)}.",
+        raise wrong(
+            f"{at(('birds',))}: '{twice}' is described under {' and '.join(sources)}.",
             "one description of each bird; rename or remove the other",
         )
     described = set(known)
     for bird in config["birds"]:
         if bird not in described:
-            raise _wrong(
-                f"{_at(('birds',))} holds {_shown(bird)}, which is not described"
+            raise wrong(
+                f"{at(('birds',))} holds {shown(bird)}, which is not described"
                 f"{nearest(bird, known) or '.'}",
-                f"birds described under simulated, recordings or public: {_listed(known)}",
+                f"birds described under simulated, recordings or public: {listed(known)}",
             )
 
 
@@ -307,8 +261,8 @@ def _check_labels(config: Mapping) -> None:
     ]
     for path, entry in [((), config), *entries]:
         if len(entry.get("labels", ())) == 1:
-            raise _wrong(
-                f"{_at((*path, 'labels'))} holds only {_shown(entry['labels'][0])}, "
+            raise wrong(
+                f"{at((*path, 'labels'))} holds only {shown(entry['labels'][0])}, "
                 "and one label leaves nothing to decode.",
                 "at least two labels, or [] for all",
             )
@@ -318,14 +272,14 @@ def _check_windows(windows: Mapping) -> None:
     for name, window in windows.items():
         path = ("windows", name)
         if name in RESERVED_WINDOWS:
-            raise _wrong(
-                f"{_at(path)} takes a name that means the whole syllable; give it another.",
+            raise wrong(
+                f"{at(path)} takes a name that means the whole syllable; give it another.",
                 f"a name other than {', '.join(RESERVED_WINDOWS)}",
             )
         width = window["stop"] - window["start"]
         if width <= 0:
-            raise _wrong(
-                f"{_at((*path, 'stop'))} is {window['stop']} and start {window['start']}.",
+            raise wrong(
+                f"{at((*path, 'stop'))} is {window['stop']} and start {window['start']}.",
                 "a stop after the start, both in s",
             )
         if "step" in window:
@@ -333,8 +287,8 @@ def _check_windows(windows: Mapping) -> None:
             continue
         bins = round(width / window["bin"])
         if bins < 1 or abs(bins * window["bin"] - width) > 1e-9:
-            raise _wrong(
-                f"{_at((*path, 'bin'))} is {window['bin']} s, of which {width:.10g} s "
+            raise wrong(
+                f"{at((*path, 'bin'))} is {window['bin']} s, of which {width:.10g} s "
                 "(stop - start) is no whole multiple.",
                 f"a divisor of the width, for example {width / max(bins, 1):.10g}",
             )
@@ -345,8 +299,8 @@ def _check_steps(path: tuple, window: Mapping, width: float) -> None:
     room, step = width - window["bin"], window["step"]
     steps = round(room / step)
     if step > window["bin"] or room < -1e-9 or abs(steps * step - room) > 1e-9:
-        raise _wrong(
-            f"{_at((*path, 'step'))} is {step} s, which does not lead from the first bin of "
+        raise wrong(
+            f"{at((*path, 'step'))} is {step} s, which does not lead from the first bin of "
             f"{window['bin']} s to a last one that ends at {window['stop']} s without gaps.",
             f"a divisor of {max(room, 0):.10g} s (stop - start - bin), at most the bin",
         )
@@ -362,8 +316,8 @@ def _check_bins(config: Mapping) -> None:
     spans["lag",] = (2 * lag["reach"], lag["step"])
     for path, (width, step) in spans.items():
         if width / step > BINS:
-            raise _wrong(
-                f"{_at(path)} has {width / step:.3g} bins.", f"at most {BINS}; widen bins or steps"
+            raise wrong(
+                f"{at(path)} has {width / step:.3g} bins.", f"at most {BINS}; widen bins or steps"
             )
 
 
@@ -380,8 +334,8 @@ def _check_reach(config: Mapping) -> None:
     for path, window in {**windows, **others}.items():
         reach = max(window["stop"], 0) + max(-window["start"], 0)
         if reach > apart + 1e-9:
-            raise _wrong(
-                f"{_at(path)} reaches over {reach:g} s, but guard and bout_gap keep "
+            raise wrong(
+                f"{at(path)} reaches over {reach:g} s, but guard and bout_gap keep "
                 f"trials of different blocks only {apart:g} s apart, so that they would share "
                 "spikes.",
                 f"a narrower window, or a guard of at least {reach:g} s",
@@ -394,75 +348,9 @@ def _check_confusion(config: Mapping) -> None:
         listed += config["networks"]["decoders"] if kind == "decoder" else []
         listed += config["sequences"]["schemes"] if kind == "feature" else []
         if name not in listed:
-            raise _wrong(
-                f"{_at(('confusion', kind))} is {_shown(name)}, which `{kind}s` does not list.",
-                f"one of {_listed(listed)}",
-            )
-
-
-def _check_networks(config: Mapping) -> None:
-    for feature in config["networks"]["features"]:
-        if feature not in config["windows"]:
-            raise _wrong(
-                f"{_at(('networks', 'features'))} holds {_shown(feature)}, but networks see bins "
-                f"in time{nearest(feature, config['windows']) or '.'}",
-                f"the name of a window: {_listed(config['windows'])}",
-            )
-
-
-def _check_tokens(config: Mapping) -> None:
-    window, known = config["tokens"]["window"], config["windows"]
-    if window not in known:
-        raise _wrong(
-            f"{_at(('tokens', 'window'))} is {_shown(window)}, but tokens are of windows of one "
-            f"length{nearest(window, known) or '.'}",
-            f"the name of a window: {_listed(known)}",
-        )
-    width = known[window]["stop"] - known[window]["start"]
-    if config["tokens"]["tick"] > width + 1e-9:
-        raise _wrong(
-            f"{_at(('tokens', 'tick'))} is {config['tokens']['tick']:g} s, and the window "
-            f"'{window}' is {width:g} s long.",
-            f"at most {width:g}",
-        )
-    for scheme in config["sequences"]["schemes"]:
-        if scheme not in config["tokens"]["schemes"]:
-            raise _wrong(
-                f"{_at(('sequences', 'schemes'))} holds {_shown(scheme)}, of which no corpus is "
-                "written, since `tokens.schemes` does not list it.",
-                f"some of {_listed(config['tokens']['schemes'])}",
-            )
-
-
-def _check_contexts(config: Mapping) -> None:
-    tick = config["tokens"]["tick"]
-    for length in config["contexts"]["lengths"]:
-        if length < tick - 1e-9:
-            raise _wrong(
-                f"{_at(('contexts', 'lengths'))} holds {length:g} s, shorter than the "
-                "tick of tokens.",
-                f"lengths of at least {tick:g} s",
-            )
-        if abs(1000 * length - round(1000 * length)) > 1e-6:
-            raise _wrong(
-                f"{_at(('contexts', 'lengths'))} holds {length:g} s, which is no whole number of "
-                "milliseconds.",
-                f"lengths such as {max(round(length, 3), 0.001):g}",
-            )
-
-
-def _check_heads(config: Mapping) -> None:
-    for name, inside, part in (
-        ("gpt2", config["gpt2"]["width"], "heads"),
-        ("hybrid", config["hybrid"]["width"], "heads"),
-        *((n, config[n]["width"] * config[n]["expand"], "head") for n in STATE_SPACES),
-    ):
-        number = config[name][part]
-        if inside % number:
-            raise _wrong(
-                f"{_at((name, part))} is {number}, which does not divide {inside}"
-                f"{' (width times expand)' if part == 'head' else ' (its width)'}.",
-                f"a divisor of {inside}",
+            raise wrong(
+                f"{at(('confusion', kind))} is {shown(name)}, which `{kind}s` does not list.",
+                f"one of {listed(listed)}",
             )
 
 
@@ -479,23 +367,23 @@ def _check_features(config: Mapping) -> None:
     explained.append((("explained",), config["explained"]))
     for path, feature in explained:
         if feature == "tfidf":
-            raise _wrong(
-                f"{_at(path)} is 'tfidf', which mixes all units, so that no value is one unit's.",
+            raise wrong(
+                f"{at(path)} is 'tfidf', which mixes all units, so that no value is one unit's.",
                 "count, rate or the name of a window",
             )
         if feature in config["windows"] and is_overlapping(config["windows"][feature]):
-            raise _wrong(
-                f"{_at(path)} is {_shown(feature)}, whose bins overlap, so that spikes would count "
+            raise wrong(
+                f"{at(path)} is {shown(feature)}, whose bins overlap, so that spikes would count "
                 "twice.",
                 "count, rate or the name of a window without `step`",
             )
         named.append((path, "is", feature))
     for path, verb, feature in named:
         if feature not in allowed:
-            raise _wrong(
-                f"{_at(path)} {verb} {_shown(feature)}, which is neither count, rate, tfidf nor "
+            raise wrong(
+                f"{at(path)} {verb} {shown(feature)}, which is neither count, rate, tfidf nor "
                 f"a window{nearest(feature, allowed) or '.'}",
-                f"{'some' if verb == 'holds' else 'one'} of {_listed(allowed)}",
+                f"{'some' if verb == 'holds' else 'one'} of {listed(allowed)}",
             )
 
 
@@ -508,26 +396,26 @@ def _check_other_birds(config: Mapping) -> None:
     ):
         for bird in names:
             if bird not in known:
-                raise _wrong(
-                    f"{_at(path)} holds {_shown(bird)}, which is not described"
+                raise wrong(
+                    f"{at(path)} holds {shown(bird)}, which is not described"
                     f"{nearest(bird, known) or '.'}",
-                    f"birds described under simulated, recordings or public: {_listed(known)}",
+                    f"birds described under simulated, recordings or public: {listed(known)}",
                 )
 
 
 def _check_recovery(config: Mapping) -> None:
     bird, known = config["recovery"]["bird"], config["simulated"]
     if bird not in known:
-        raise _wrong(
-            f"{_at(('recovery', 'bird'))} is {_shown(bird)}, which is not a simulated bird"
+        raise wrong(
+            f"{at(('recovery', 'bird'))} is {shown(bird)}, which is not a simulated bird"
             f"{nearest(bird, known) or '.'}",
-            f"one of {_listed(list(known))}",
+            f"one of {listed(list(known))}",
         )
     # What a bird does not state is the simulator's to know; it checks again.
     pairs, units = config["recovery"]["pairs"], known[bird].get("units")
     if isinstance(units, int) and 2 * pairs > units:
-        raise _wrong(
-            f"{_at(('recovery', 'pairs'))} is {pairs}, which takes {2 * pairs} units; {bird} has "
+        raise wrong(
+            f"{at(('recovery', 'pairs'))} is {pairs}, which takes {2 * pairs} units; {bird} has "
             f"{units}.",
             f"at most {units // 2}",
         )
@@ -536,8 +424,8 @@ def _check_recovery(config: Mapping) -> None:
 def _check_trap(config: Mapping) -> None:
     bird, known = config["trap"], config["simulated"]
     if bird not in known or known[bird].get("tuning") != 0:
-        raise _wrong(
-            f"{_at(('trap',))} is {_shown(bird)}, which is not a simulated bird with `tuning: 0`"
+        raise wrong(
+            f"{at(('trap',))} is {shown(bird)}, which is not a simulated bird with `tuning: 0`"
             f"{nearest(bird, known) or '.'}",
             "a bird described under simulated whose neurons know nothing",
         )

@@ -23,6 +23,9 @@ from neuro2voc.sources.converters import CONVERTERS
 ROOT = Path(__file__).parents[1]
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
 WINDOW = {"align": "onset", "start": -0.1, "stop": 0.1, "bin": 0.02}
+SHIPPED = yaml.safe_load((ROOT / "config.yaml").read_text())
+OF_NETWORKS = ("networks", "training", "grid", "tokens", "sequences", "contexts", "pretraining")
+OF_NETWORKS += (*configuration.NETWORKS, *configuration.SEQUENCES)
 FILE = {"url": "https://example.org/a.txt", "sha256": "0" * 64, "bytes": 1}
 
 
@@ -58,11 +61,8 @@ def config():
         "windows": {"onset": dict(WINDOW)},
         "features": ["count", "onset"],
         "decoders": ["logistic"],
-        "networks": {"decoders": [], "features": ["onset"], "splits": ["blocked"]}
-        | {"replicates": 19},
-        "training": {"epochs": 4, "patience": 2, "batch": 8, "rate": 0.01, "decay": 0.0}
-        | {"warmup": 0.1, "clip": 1.0, "device": "auto"},
-        "lstm": {"hidden": 8, "layers": 1, "dropout": 0.0},
+        **{key: copy.deepcopy(SHIPPED[key]) for key in OF_NETWORKS},
+        "contexts": {"lengths": [0.1], "decoders": []},
         "null_band": {"surrogate": "shifted", "replicates": 19},
         "confusion": {"split": "blocked", "decoder": "logistic", "feature": "count"},
         "inclusion": {"minimum_rate": 0.1, "quality": []},
@@ -400,3 +400,41 @@ def test_the_oracle_is_asked_for_what_it_can_judge(config):
     config["windows"]["moving"] = {**WINDOW, "step": 0.01}
     config["features"] = ["count", "rate", "tfidf", "onset", "moving"]
     assert configuration.oracle_features(config) == ["count", "rate", "onset"]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "fragments"),
+    [
+        ("networks.decoders", ["gpt3"], ["'gpt3'", "did you mean 'gpt2'?"]),
+        ("networks.features", ["count"], ["networks see bins in time", "onset"]),
+        ("tokens.window", "onst", ["tokens.window is 'onst'", "did you mean 'onset'?"]),
+        ("tokens.tick", 0.5, ["tokens.tick is 0.5 s", "0.2 s long"]),
+        ("tokens.schemes", [], ["tokens.schemes"]),
+        ("sequences.schemes", ["spatial", "event"], ["did you mean 'events'?"]),
+        ("gpt2.heads", 5, ["gpt2.heads is 5, which does not divide 32", "a divisor of 32"]),
+        ("mamba2.head", 24, ["mamba2.head is 24, which does not divide 64"]),
+        ("hybrid.pattern", "mxa", ["hybrid.pattern", "letters m (Mamba-2) and a (attention)"]),
+        ("gpt2.training", {"rates": 1}, ["gpt2.training", "did you mean 'rate'?"]),
+        ("contexts.lengths", [0.0005], ["contexts.lengths holds 0.0005", "from 0.001"]),
+    ],
+)
+def test_mistakes_of_networks_are_named_with_their_place(config, path, value, fragments):
+    put(config, path, value)
+    with pytest.raises(DataError) as error:
+        check_config(config, SCHEMA)
+    for fragment in fragments:
+        assert fragment in str(error.value)
+
+
+def test_a_scheme_without_a_corpus_is_refused(config):
+    config["tokens"]["schemes"] = ["spatial"]
+    with pytest.raises(DataError, match="of which no corpus is written"):
+        check_config(config, SCHEMA)
+
+
+def test_a_bird_lists_its_own_networks(config):
+    config["simulated"]["bird2"]["networks"] = ["eegnet"]
+    check_config(config, SCHEMA)
+    assert setting(config, "bird2~shifted3", "networks")["decoders"] == ["eegnet"]
+    assert setting(config, "bird2", "networks")["splits"] == config["networks"]["splits"]
+    assert setting(config, "bird1", "networks") == config["networks"]

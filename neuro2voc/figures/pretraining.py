@@ -91,7 +91,7 @@ def _label_trials(ax: Axes, numbers: pd.Series) -> None:
 def _learnt(table: pd.DataFrame, name: str) -> str:
     """Say what was learnt before any label."""
     bird = table.loc[table["beginning"] == name, "learnt_from"].iat[0]
-    return "the recording itself" if name == OWN else f"another bird, {bird}"
+    return "the recording itself" if name == OWN else f"another bird ({bird})"
 
 
 def _handles(table: pd.DataFrame) -> list:
@@ -101,7 +101,7 @@ def _handles(table: pd.DataFrame) -> list:
         if len(rows):
             label = "no pretraining"
             if name != NOTHING:
-                label = f"{_learnt(table, name)} ({rows['seconds'].iat[0]:.0f} s)"
+                label = f"first {_learnt(table, name)}, {rows['seconds'].iat[0]:.0f} s"
             handles.append(Line2D([], [], color=color, marker=marker, ms=3.5, label=label))
     chance = f"chance ({table['chance'].iat[0]:.2f})"
     handles.append(Line2D([], [], color=style.BLACK, lw=0.7, label=chance))
@@ -134,7 +134,7 @@ def _verdict(table: pd.DataFrame, name: str) -> str:
         f"{row.gain:+.2f} ({row.gain_low:+.2f} to {row.gain_high:+.2f}) with {row.n_training:.0f}"
         for row in rows.itertuples()
     ]
-    words = f"Learning {_learnt(table, name)} before: {word}; {', '.join(spans)} trials."
+    words = f"Learning {_learnt(table, name)} first: {word}; {', '.join(spans)} trials."
     return words.replace("-", "−")
 
 
