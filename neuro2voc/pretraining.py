@@ -15,6 +15,7 @@ import pandas as pd
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
+from torch import nn
 
 from neuro2voc.binning import PER_SECOND, Window, nanoseconds
 from neuro2voc.checkpoints import Checkpoint
@@ -197,9 +198,19 @@ def pretrain(
         vocabulary = fit_vocabulary(seen, corpus.scheme, corpus.unit, reading.vocabulary)
     examples, held_out = (piece_tensors(part, vocabulary, reading) for part in (seen, held))
     read_by = about_reading(settings, reading, corpus.scheme)
-    trained = train(
+    shares = token_shares(examples[0], vocabulary.size)
+
+    def build() -> SequenceNetwork:
         # Of two classes, which nothing is asked about.
-        lambda: make_network(settings, vocabulary.size, read_by["times"], 2),
+        network = make_network(settings, vocabulary.size, read_by["times"], 2)
+        # What frequencies say of the next token is known from the start: layers that had to learn
+        # it would tell of little else, and trials would be learnt worse than from chance.
+        nn.init.zeros_(network.next.weight)
+        network.next.bias.data = shares.log().float()
+        return network
+
+    trained = train(
+        build,
         next_token_loss,
         examples,
         held_out,
@@ -214,7 +225,7 @@ def pretrain(
         "bird": recording.name,
         "seconds": seconds_of(stretches),
         "surprise": float(trained.history["validation"].min()),
-        "frequencies": surprise_of_frequencies(examples[0], held_out[0], vocabulary.size),
+        "frequencies": surprise_of_shares(shares, held_out[0]),
     }
     log.info(
         "next token of %s: %.3f nats (by frequencies %.3f), %d epochs, %.0f s of recording",
@@ -240,20 +251,33 @@ def piece_tensors(
     return torch.as_tensor(padded(ids, np.int32)), torch.as_tensor(padded(times, np.int16))
 
 
-def surprise_of_frequencies(seen: torch.Tensor, held: torch.Tensor, size: int) -> float:
+def token_shares(ids: torch.Tensor, size: int) -> torch.Tensor:
+    """Return how often each token occurs (size,), one more time than counted; they add up to 1.
+
+    Parameters
+    ----------
+    ids : Tensor
+        Tokens (pieces, longest); padding and beginnings, which never come next, are not counted.
+    size : int
+        Of the vocabulary.
+    """
+    counts = 1.0 + torch.bincount(ids[ids >= FIRST], minlength=size).double()
+    return counts / counts.sum()
+
+
+def surprise_of_shares(shares: torch.Tensor, ids: torch.Tensor) -> float:
     """Return the loss (nats) of expecting each token as often as it occurs, whatever came before.
 
     Parameters
     ----------
-    seen, held : Tensor
-        Tokens (pieces, longest) to count, one more of each, and to be surprised by.
-    size : int
-        Of the vocabulary.
+    shares : Tensor
+        See `token_shares`.
+    ids : Tensor
+        Tokens (pieces, longest).
     """
-    counts = 1.0 + torch.bincount(seen[seen >= FIRST], minlength=size).double()
-    surprise = (counts[FIRST:].sum() / counts).log()[held.long()]
-    real = held >= FIRST
-    return float(((surprise * real).sum(dim=1) / real.sum(dim=1).clamp(min=1)).mean())
+    real = ids >= FIRST
+    surprise = -shares.log()[ids.long()] * real
+    return float((surprise.sum(dim=1) / real.sum(dim=1).clamp(min=1)).mean())
 
 
 def about_reading(settings: NetworkSettings, reading: Reading, scheme: Scheme) -> dict:

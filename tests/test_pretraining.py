@@ -23,7 +23,8 @@ from neuro2voc.pretraining import (
     pretrain,
     pretrain_in_folds,
     read_pretrained,
-    surprise_of_frequencies,
+    surprise_of_shares,
+    token_shares,
     training_stretches,
     whole_stretches,
     write_pretrained,
@@ -178,9 +179,10 @@ def test_what_always_follows_is_learnt_and_frequencies_know_nothing_of_it(kind):
 def test_surprise_of_frequencies_is_that_of_a_loop():
     seen = torch.tensor([[1, 2, 2, 3, 0], [1, 2, 4, 0, 0]])
     held = torch.tensor([[1, 4, 2, 0], [1, 5, 0, 0], [1, 0, 0, 0]])
-    share = {2: 4 / 9, 3: 2 / 9, 4: 2 / 9, 5: 1 / 9}
-    each = [-np.mean([np.log(share[4]), np.log(share[2])]), -np.log(share[5]), 0.0]
-    assert surprise_of_frequencies(seen, held, 6) == pytest.approx(np.mean(each), rel=1e-6)
+    shares = token_shares(seen, 6)
+    assert shares.tolist() == pytest.approx([1 / 11, 1 / 11, 4 / 11, 2 / 11, 2 / 11, 1 / 11])
+    each = [-np.mean(np.log([2 / 11, 4 / 11])), -np.log(1 / 11), 0.0]
+    assert surprise_of_shares(shares, held) == pytest.approx(np.mean(each), rel=1e-6)
 
 
 @every_kind
