@@ -50,6 +50,7 @@ WHOLE = ("layers.", "clock.", "embedding.")  # weights that know something befor
 BODY = ("layers.", "clock.")  # those that mean the same to any bird
 # Sizes that no weight depends on.
 FREE = ("dropout", "thin", "checkpoint")
+DIGITS = 6  # behind the point, of what is told in JSON, so that it is read as it was written
 NO_TRIALS = pd.DataFrame({"trial": [], "onset": [], "offset": []})
 ABOUT = ("kind", "sizes", "scheme", "tick", "width", "clock", "times", "bird", "seconds")
 
@@ -224,8 +225,8 @@ def pretrain(
         **read_by,
         "bird": recording.name,
         "seconds": seconds_of(stretches),
-        "surprise": float(trained.history["validation"].min()),
-        "frequencies": surprise_of_shares(shares, held_out[0]),
+        "surprise": round(float(trained.history["validation"].min()), DIGITS),
+        "frequencies": round(surprise_of_shares(shares, held_out[0]), DIGITS),
     }
     log.info(
         "next token of %s: %.3f nats (by frequencies %.3f), %d epochs, %.0f s of recording",
@@ -286,9 +287,9 @@ def about_reading(settings: NetworkSettings, reading: Reading, scheme: Scheme) -
         "kind": settings.kind,
         "sizes": {k: v for k, v in settings.sizes.items() if k not in FREE},
         "scheme": scheme.name,
-        "tick": scheme.tick,
+        "tick": round(scheme.tick, DIGITS),
         "width": scheme.width,
-        "clock": reading.clock,
+        "clock": round(reading.clock, DIGITS),
         "times": clock_steps(scheme, reading.clock),
     }
 

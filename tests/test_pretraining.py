@@ -84,7 +84,9 @@ def same(first, second):
 @pytest.mark.parametrize(("start", "stop"), [(-0.1, 0.1), (-0.05, 0.0171), (0.3, 0.7)])
 def test_pieces_fill_stretches_and_never_reach_out(align, start, stop):
     rng = np.random.default_rng(3)
-    edges = np.sort(rng.uniform(0, 1e5, 400)).reshape(-1, 2)
+    start_of = np.sort(rng.uniform(0, 1e5, 100))
+    edges = np.stack([start_of, start_of + rng.uniform(0, 3, 100)], axis=1)
+    edges = edges[np.r_[edges[1:, 0] > edges[:-1, 1], True]]
     stretches = pd.DataFrame(edges, columns=["start", "stop"])
     cut = window(align=align, start=start, stop=stop)
     made = pieces(stretches, cut)
@@ -171,7 +173,7 @@ def test_what_always_follows_is_learnt_and_frequencies_know_nothing_of_it(kind):
         bird, whole_stretches(bird), CORPUS_OF, settings(kind, SCHEDULE), READING
     )
     about = pretrained.about
-    assert about["surprise"] == trained.history["validation"].min()
+    assert about["surprise"] == pytest.approx(trained.history["validation"].min(), abs=1e-6)
     assert about["surprise"] < 0.8 * about["frequencies"]
     assert about["bird"] == "bird" and about["seconds"] == 60
 

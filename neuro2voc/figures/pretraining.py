@@ -107,7 +107,7 @@ def _handles(table: pd.DataFrame) -> list:
     handles.append(Line2D([], [], color=style.BLACK, lw=0.7, label=chance))
     if table["control"].notna().any():
         hollow = {"marker": "o", "ms": 3.5, "mfc": "white", "ls": "none", "color": style.BLUE}
-        words = "hollow: the same, all of it on a shifted surrogate"
+        words = "hollow: the same for one shifted surrogate"
         handles.append(Line2D([], [], **hollow, label=words))
     return handles
 
@@ -127,7 +127,7 @@ def _verdict(table: pd.DataFrame, name: str) -> str:
     elif gains.any():
         word = "a gain" if gains.all() else "a gain with some numbers of trials"
     elif loses.any():
-        word = "a loss" if loses.all() else "no gain, with some numbers of trials a loss"
+        word = "a loss" if loses.all() else "a loss with some numbers of trials, no gain seen"
     else:
         word = "no gain seen"
     spans = [
