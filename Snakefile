@@ -12,6 +12,7 @@ report: "workflow/report/workflow.rst"
 
 include: "rules/common.smk"
 include: "rules/inputs.smk"
+include: "rules/network_inputs.smk"
 include: "rules/recordings.smk"
 include: "rules/trials.smk"
 include: "rules/decoding.smk"

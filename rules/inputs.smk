@@ -44,14 +44,6 @@ def seeds_of(bird, kind, replicates):
     return [surrogate_seed(parent, kind, n) for n in range(1, replicates + 1)]
 
 
-def seeds_of_network_null(wildcards):
-    kind, replicates = (
-        config["null_band"]["surrogate"],
-        config["networks"]["replicates"],
-    )
-    return seeds_of(wildcards.bird, kind, replicates)
-
-
 def seeds_of_null(wildcards):
     return seeds_of(
         wildcards.bird,
@@ -162,86 +154,6 @@ def decodings(file, names):
         ]
 
     return inputs
-
-
-def network_splits(bird):
-    """The bird's splits under which networks decode."""
-    splits = setting(bird, "splits")
-    return [split for split in splits if split in config["networks"]["splits"]]
-
-
-def networks_of(path, kinds=(*configuration.NETWORKS, *configuration.SEQUENCES)):
-    """An input function for a file of each of the bird's networks of these kinds, per split."""
-
-    def inputs(wildcards):
-        check_target(wildcards)
-        splits = network_splits(wildcards.bird)
-        return expand(
-            path,
-            bird=wildcards.bird,
-            split=wildcards.get("split", splits),
-            decoder=[
-                name
-                for name in setting(wildcards.bird, "networks")["decoders"]
-                if name in kinds
-            ],
-        )
-
-    return inputs
-
-
-def some_networks_of(path, kinds=(*configuration.NETWORKS, *configuration.SEQUENCES)):
-    """Like `networks_of`, for what cannot be made without any."""
-
-    def inputs(wildcards):
-        check_target(wildcards)
-        check(
-            "split with networks",
-            wildcards.split,
-            setting(wildcards.bird, "networks")["splits"],
-        )
-        files = networks_of(path, kinds)(wildcards)
-        if not files:
-            stop(
-                f"{wildcards.bird} is decoded by none of {', '.join(kinds)}; name one under "
-                "`networks: decoders`."
-            )
-        return files
-
-    return inputs
-
-
-def nulls_of_networks_on_bins(wildcards):
-    """Their null bands, which a surrogate has none of."""
-    if is_surrogate(wildcards.bird):
-        return []
-    path = "results/null_networks/{bird}/{decoder}/{split}.csv"
-    return networks_of(path, configuration.NETWORKS)(wildcards)
-
-
-def training_of(wildcards):
-    """How a network is trained: its own settings before those of all."""
-    return {**config["training"], **config[wildcards.decoder].get("training", {})}
-
-
-def trainings_of(wildcards):
-    """How each of the bird's networks is trained."""
-    names = setting(wildcards.bird, "networks")["decoders"]
-    return {
-        name: {**config["training"], **config[name].get("training", {})}
-        for name in names
-    }
-
-
-def own_checkpoint(wildcards):
-    """Somebody's weights that a network begins with, where they lie in a folder."""
-    folder = Path(config[wildcards.decoder].get("checkpoint", "") or "?").expanduser()
-    weights = folder / "model.safetensors"
-    return str(weights) if weights.is_file() else []
-
-
-def sizes_of(wildcards):
-    return {k: v for k, v in config[wildcards.decoder].items() if k != "training"}
 
 
 def settings_of_bird(wildcards):

@@ -1,40 +1,5 @@
 # Learning what comes next before syllables are learnt, and what is gained by it.
 
-from types import SimpleNamespace
-
-
-def pretrain_inputs(wildcards):
-    """The whole recording of a bird; its syllables are not looked at."""
-    check_bird(wildcards.bird)
-    names = names_in_paths(wildcards.bird)
-    return {
-        "recording": f"results/recordings/{names['whole']}.nwb",
-        "inclusion": f"results/inclusion/{names['real']}.csv",
-    }
-
-
-def pretraining_inputs(wildcards):
-    """What curves are made from, and weights of the first source that is another bird."""
-    others = [
-        source
-        for source in config["pretraining"]["sources"]
-        if source != named(wildcards.bird).parent
-    ]
-    weights = "results/pretrained/{}/{}".format(
-        "".join(others[:1]), config["pretraining"]["decoder"]
-    )
-    return {
-        **curve_inputs(wildcards),
-        "pretrained": f"{weights}.safetensors" if others else [],
-        "about": f"{weights}.json" if others else [],
-    }
-
-
-def of_pretrained(function):
-    """Sizes or training, by their function, of the network that is drawn."""
-    network = SimpleNamespace(decoder=config["pretraining"]["decoder"])
-    return lambda wildcards: function(network)
-
 
 rule pretrain:
     input:
