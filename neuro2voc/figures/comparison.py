@@ -338,6 +338,11 @@ def _notes(table: pd.DataFrame, replicates: int) -> list[str]:
         f"{lines} Above its null: higher than surrogates with p ≤ {LEVEL}, and the interval clear "
         "of their range."
     ]
+    if table["feature"].isin(SCHEMES).any():
+        notes.append(
+            "The oracle of tokens knows the counts of their window in bins; exact times may say a "
+            "little more."
+        )
     if 0 < replicates < 1 / LEVEL - 1:
         smallest = 1 / (1 + replicates)
         notes.append(
