@@ -164,7 +164,8 @@ def test_a_control_is_just_another_bird(tiny, kind):
     assert run.returncode == 0, run.stderr
     assert (tiny / target).stat().st_size > 10_000
     table = pd.read_csv(tiny / f"results/comparison/tiny~{kind}.csv")
-    decoders = {"logistic", "xgboost", "lstm", "majority", "duration", "previous"}
+    decoders = {"logistic", "xgboost", "lstm", "gpt2", "hybrid"}
+    decoders |= {"majority", "duration", "previous"}
     assert set(table["decoder"]) == decoders
     parent, control = (tiny / f"results/recordings/tiny{x}.nwb" for x in ("", f"~{kind}"))
     assert control.stat().st_size < parent.stat().st_size

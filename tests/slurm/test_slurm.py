@@ -41,7 +41,8 @@ def test_gpu_rules_went_to_the_gpu_partition_with_one_gpu(jobs):
     for job in found:
         rule = re.match(r"rule_(.*?)(_wildcards_|$)", job["Comment"])[1]
         by_gpu[job.get("TresPerJob") == "gres:gpu:1"].add((rule, job["Partition"]))
-    assert by_gpu[True] == {("train", "gpu"), ("null_networks", "gpu")}
+    rules = ("train", "train_sequences", "null_networks", "contexts", "pretrain", "pretraining")
+    assert by_gpu[True] == {(name, "gpu") for name in rules}
     assert {partition for _, partition in by_gpu[False]} == {"cpu"}
 
 
