@@ -167,6 +167,7 @@ def test_training_killed_midway_goes_on_to_the_same_weights(cluster, undisturbed
         "decoding/tiny/blocked/lstm/*",
         "models/tiny/blocked/lstm*",
         "losses/tiny/blocked/lstm*",
+        "grid/tiny/blocked/lstm*",
     ]
     # Long enough to be killed between the trainings of two folds.
     overlay = tmp_path / "longer.yaml"
