@@ -77,7 +77,7 @@ $(BENCH)/installed: $(STAMP) benchmarks/requirements.txt
 	@touch $@
 
 # Ratios to peers at the thesis' scale (windows, files, interactions, tokens), to transformers' Mamba-2,
-# and to a bare workflow of as many jobs; about half an hour, most of it XGBoost's own interactions.
+# and to a bare workflow of as many jobs; perhaps half an hour (not timed as a whole), most of it XGBoost's own interactions.
 # Fails where results disagree.
 bench: $(BENCH)/installed
 	@$(BENCH)/bin/python -W ignore::UserWarning -m benchmarks.windows

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from neuro2voc.binning import nanoseconds
+from neuro2voc.configuration import SCHEMES
 from neuro2voc.errors import DataError, nearest
 
 SILENT, FIRES, BOUNDARY = 0, 1, 2  # symbols of bit schemes
-BITS = ("spatial", "temporal", "spatial_rm0", "aggregated")
 EVENTS = "events"
-SCHEMES = (*BITS, EVENTS)
+BITS = tuple(name for name in SCHEMES if name != EVENTS)
 GAPS = 12  # gap symbols, for 1, 2, 4 ... 2048 ticks
 LONGEST_GAP = 2 ** (GAPS - 1)
 

@@ -28,7 +28,8 @@ class GPT2(nn.Module):
     """The layers of GPT-2 as transformers has them, with embeddings of another vocabulary.
 
     Nothing is dropped in them: tokens are left out before (`SequenceNetwork`), which also saves
-    time. Dropout of attention alone makes training at 900 tokens on a processor four times as slow.
+    time. Dropout of attention alone makes training at 900 tokens on a processor four to five times
+    as slow.
 
     Parameters
     ----------
