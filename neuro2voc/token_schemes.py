@@ -15,6 +15,7 @@ from neuro2voc.errors import DataError, nearest
 
 SILENT, FIRES, BOUNDARY = 0, 1, 2  # symbols of bit schemes
 EVENTS = "events"
+BITS = tuple(name for name in SCHEMES if name != EVENTS)
 GAPS = 12  # gap symbols, for 1, 2, 4 ... 2048 ticks
 LONGEST_GAP = 2 ** (GAPS - 1)
 
