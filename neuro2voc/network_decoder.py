@@ -1,19 +1,15 @@
 """Trained networks as decoders, and their files."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import nn
 
-from neuro2voc.errors import DataError
-from neuro2voc.files import replacing, write_json
 from neuro2voc.grid import Cell, smoothed
+from neuro2voc.network_files import Weights, read_decoders, write_decoders
 from neuro2voc.networks.cnn_lstm import CNNLSTM
 from neuro2voc.networks.eegnet import EEGNet
 from neuro2voc.networks.lstm import LSTM
@@ -76,74 +72,34 @@ def in_time(X: np.ndarray, bins: int) -> torch.Tensor:
     return tensor.reshape(len(tensor), -1, bins).transpose(1, 2).contiguous()
 
 
-def write_networks(path: str | Path, decoders: Mapping[str, list[NetworkDecoder]], about: dict):
-    """Write networks as safetensors, and beside them as JSON what is needed to use them.
+def write_networks(
+    path: str | Path, decoders: Mapping[str, list[NetworkDecoder]], about: Mapping
+) -> None:
+    """Write networks; see `neuro2voc.network_files.write_decoders`.
 
     Parameters
     ----------
     path : path
-        ``.safetensors``; the JSON has the same name with ``.json``.
-    decoders : dict of list of NetworkDecoder
+    decoders : mapping of list of NetworkDecoder
         By feature, one for each fold.
-    about : dict
+    about : mapping
         decoder (one of `NETWORKS`), sizes, and whatever else tells what they are of.
     """
-    tensors, features = {}, {}
-    for feature, folds in decoders.items():
-        features[feature] = [
-            {
-                "classes": list(one.classes_),
-                "networks": len(one.networks),
-                "bins": one.bins,
-                "cell": one.networks[0].cell,
-            }
-            for one in folds
-        ]
-        for fold, decoder in enumerate(folds):
-            for inner, network in enumerate(decoder.networks):
-                for key, value in network.state_dict().items():
-                    tensors[f"{feature}/{fold}/{inner}/{key}"] = value.contiguous()
-    with replacing(path) as temporary:
-        save_file(tensors, temporary)
-    write_json({**about, "features": features}, Path(path).with_suffix(".json"))
+
+    def describe(one: NetworkDecoder) -> dict:
+        return {"bins": one.bins, "cell": one.networks[0].cell}
+
+    write_decoders(path, decoders, describe, about)
 
 
 def read_networks(path: str | Path) -> tuple[dict[str, list[NetworkDecoder]], dict]:
-    """Read what `write_networks` wrote: the decoders by feature, and the JSON.
-
-    Raises
-    ------
-    DataError
-        A file is missing or damaged, or the two do not belong together.
-    """
-    sidecar = Path(path).with_suffix(".json")
-    try:
-        about = json.loads(sidecar.read_text(encoding="utf-8"))
-        with safe_open(path, "pt") as file:
-            tensors = {key: file.get_tensor(key) for key in file.keys()}
-        decoders = {
-            feature: [
-                _network_decoder(tensors, f"{feature}/{fold}", one, about)
-                for fold, one in enumerate(folds)
-            ]
-            for feature, folds in about["features"].items()
-        }
-    except FileNotFoundError as error:
-        raise DataError(f"{error.filename or path} does not exist; make it anew.") from None
-    except Exception as error:  # safetensors, JSON and torch each have their own kinds
-        reason = " ".join(str(error).split())[:200]
-        raise DataError(
-            f"{path} and {sidecar.name} beside it hold no networks that can be read ({reason}); "
-            "make them anew."
-        ) from error
-    return decoders, about
+    """Read what `write_networks` wrote; see `neuro2voc.network_files.read_decoders`."""
+    return read_decoders(path, _network_decoder)
 
 
-def _network_decoder(tensors: dict, where: str, one: dict, about: dict) -> NetworkDecoder:
+def _network_decoder(one: dict, weights: list[Weights], about: dict) -> NetworkDecoder:
     networks = []
-    for inner in range(one["networks"]):
-        prefix = f"{where}/{inner}/"
-        state = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+    for state in weights:
         units = len(state["mean"])
         bare = NETWORKS[about["decoder"]](
             units=units, classes=len(one["classes"]), **about["sizes"]

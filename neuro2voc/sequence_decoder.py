@@ -1,17 +1,14 @@
 """Trained networks on tokens as decoders, and their files."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
 
-from neuro2voc.errors import DataError
-from neuro2voc.files import replacing, write_json
+from neuro2voc.network_files import Weights, read_decoders, write_decoders
 from neuro2voc.networks.sequence import SequenceNetwork
 from neuro2voc.token_times import check_lengths, padded, read_tokens
 from neuro2voc.tokens import Corpus
@@ -83,86 +80,37 @@ def token_tensors(
 
 
 def write_sequences(
-    path: str | Path, decoders: Mapping[str, list[SequenceDecoder]], about: dict
+    path: str | Path, decoders: Mapping[str, list[SequenceDecoder]], about: Mapping
 ) -> None:
-    """Write networks as safetensors, and beside them as JSON what is needed to use them.
+    """Write networks; see `neuro2voc.network_files.write_decoders`.
 
     Parameters
     ----------
     path : path
-        ``.safetensors``; the JSON has the same name with ``.json``.
-    decoders : dict of list of SequenceDecoder
+    decoders : mapping of list of SequenceDecoder
         By scheme, one for each fold.
-    about : dict
+    about : mapping
         decoder (its kind), sizes, and whatever else tells what they are of.
     """
-    tensors = {
-        f"{scheme}/{fold}/{inner}/{key}": value.contiguous()
-        for scheme, folds in decoders.items()
-        for fold, decoder in enumerate(folds)
-        for inner, network in enumerate(decoder.networks)
-        for key, value in network.state_dict().items()
-    }
-    schemes = {
-        scheme: [
-            {
-                "classes": list(one.classes_),
-                "networks": len(one.networks),
-                "vocabulary": vocabulary_to_json(one.vocabulary),
-                "clock": one.clock,
-                "context": one.context,
-            }
-            for one in folds
-        ]
-        for scheme, folds in decoders.items()
-    }
-    with replacing(path) as temporary:
-        save_file(tensors, temporary)
-    write_json({**about, "schemes": schemes}, Path(path).with_suffix(".json"))
+
+    def describe(one: SequenceDecoder) -> dict:
+        vocabulary = vocabulary_to_json(one.vocabulary)
+        return {"vocabulary": vocabulary, "clock": one.clock, "context": one.context}
+
+    write_decoders(path, decoders, describe, about)
 
 
 def read_sequences(path: str | Path) -> tuple[dict[str, list[SequenceDecoder]], dict]:
-    """Read what `write_sequences` wrote: the decoders by scheme, and the JSON.
-
-    Raises
-    ------
-    DataError
-        A file is missing or damaged, or the two do not belong together.
-    """
-    sidecar = Path(path).with_suffix(".json")
-    try:
-        about = json.loads(sidecar.read_text(encoding="utf-8"))
-        with safe_open(path, "pt") as file:
-            tensors = {key: file.get_tensor(key) for key in file.keys()}
-        decoders = {
-            scheme: [
-                _decoder(tensors, f"{scheme}/{fold}", one, about, str(sidecar))
-                for fold, one in enumerate(folds)
-            ]
-            for scheme, folds in about["schemes"].items()
-        }
-        networks = [n for folds in decoders.values() for one in folds for n in one.networks]
-        strange = len(tensors) - sum(len(network.state_dict()) for network in networks)
-        if strange:
-            raise ValueError(f"{strange} weights belong to none of the networks")
-    except FileNotFoundError as error:
-        raise DataError(f"{error.filename or path} does not exist; make it anew.") from None
-    except Exception as error:  # safetensors, JSON and torch each have their own kinds
-        reason = " ".join(str(error).split())[:200]
-        raise DataError(
-            f"{path} and {sidecar.name} beside it hold no networks on tokens that can be read "
-            f"({reason}); make them anew."
-        ) from error
-    return decoders, about
+    """Read what `write_sequences` wrote; see `neuro2voc.network_files.read_decoders`."""
+    sidecar = str(Path(path).with_suffix(".json"))
+    return read_decoders(path, partial(_decoder, name=sidecar))
 
 
-def _decoder(tensors: dict, where: str, one: dict, about: dict, name: str) -> SequenceDecoder:
+def _decoder(one: dict, weights: list[Weights], about: dict, name: str) -> SequenceDecoder:
     vocabulary = vocabulary_from_json(one["vocabulary"], name)
     sizes = {key: value for key, value in about["sizes"].items() if key != "checkpoint"}
     networks = []
-    for inner in range(one["networks"]):
-        prefix = f"{where}/{inner}/"
-        state = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+    for state in weights:
         network = SequenceNetwork(
             kind=about["decoder"],
             vocabulary=vocabulary.size,

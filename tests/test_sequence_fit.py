@@ -363,16 +363,18 @@ BROKEN = {
     "no sizes": sidecar(lambda content: content.pop("sizes")),
     "another kind": sidecar(lambda content: content.update(decoder="gpt2")),
     "another width": sidecar(lambda content: content["sizes"].update(width=16)),
-    "more folds": sidecar(lambda content: content["schemes"]["events"].append({})),
-    "fewer folds": sidecar(lambda content: content["schemes"].update(events=[])),
-    "fewer networks": sidecar(lambda content: content["schemes"]["events"][0].update(networks=0)),
-    "more networks": sidecar(lambda content: content["schemes"]["events"][0].update(networks=2)),
-    "more classes": sidecar(lambda content: content["schemes"]["events"][0]["classes"].append("d")),
+    "more folds": sidecar(lambda content: content["features"]["events"].append({})),
+    "fewer folds": sidecar(lambda content: content["features"].update(events=[])),
+    "fewer networks": sidecar(lambda content: content["features"]["events"][0].update(networks=0)),
+    "more networks": sidecar(lambda content: content["features"]["events"][0].update(networks=2)),
+    "more classes": sidecar(
+        lambda content: content["features"]["events"][0]["classes"].append("d")
+    ),
     "another bird's vocabulary": sidecar(
-        lambda content: content["schemes"]["events"][0]["vocabulary"]["unit"].append("w")
+        lambda content: content["features"]["events"][0]["vocabulary"]["unit"].append("w")
     ),
     "another vocabulary": sidecar(
-        lambda content: content["schemes"]["events"][0]["vocabulary"].update(tokenizer=None)
+        lambda content: content["features"]["events"][0]["vocabulary"].update(tokenizer=None)
     ),
 }
 
