@@ -104,7 +104,8 @@ def context_table(
     lengths : sequence of float
         s; see `context_window`.
     networks : sequence of NetworkSettings
-        Each is trained anew for every length, and on one shifted surrogate.
+        Each is trained anew for every length, and on one shifted surrogate: one network per fold,
+        since lengths are compared, not decoders.
     tokens, sequences : mapping
         The configuration's; of the schemes of `sequences`, the first is decoded.
     protocol : Protocol
@@ -161,7 +162,7 @@ def _network_rows(
             corpus = make_corpus(bird, used, window, scheme, tokens["tick"], tokens["aggregate"])
             for settings in networks:
                 name = f"{settings.kind}, {window.name}{suffix}"
-                own = replace(settings, seed=derive_seed(settings.seed, name))
+                own = replace(settings, seed=derive_seed(settings.seed, name), members=1)
                 metrics = decode_by_sequences(
                     {name: corpus}, used, split, own, reading, protocol.resamples
                 )[1][name]

@@ -33,7 +33,7 @@ from neuro2voc.splits import NONE
 
 log = logging.getLogger(__name__)
 
-STEPS = 64  # places between baseline and trial where gradients are taken
+STEPS = 16  # places between baseline and trial where gradients are taken; see `error`
 ROWS = 8  # trials explained at a time: more would not fit into the processor's caches
 ROTATIONS = 999
 TUNED = ("premotor", "graded", "pair")  # kinds of simulated units that follow the syllable

@@ -200,6 +200,8 @@ rule shap_truth:
         "logs/shap_truth/{bird}.log",
     benchmark:
         "results/benchmarks/shap_truth/{bird}.tsv"
+    # The longest jobs first, so that no core waits for them at the end.
+    priority: 1
     conda:
         ENVIRONMENT
     resources:

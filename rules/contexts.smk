@@ -17,6 +17,8 @@ rule contexts:
         "logs/contexts/{bird}.log",
     benchmark:
         "results/benchmarks/contexts/{bird}.tsv"
+    # The longest jobs first, so that no core waits for them at the end.
+    priority: 1
     conda:
         ENVIRONMENT
     resources:

@@ -19,6 +19,8 @@ rule train:
         "results/benchmarks/train/{bird}/{split}/{decoder}.tsv"
     wildcard_constraints:
         decoder=only(configuration.NETWORKS),
+    # The longest jobs first, so that no core waits for them at the end.
+    priority: 1
     conda:
         ENVIRONMENT
     resources:
@@ -61,6 +63,8 @@ rule train_sequences:
         "results/benchmarks/train_sequences/{bird}/{split}/{decoder}.tsv"
     wildcard_constraints:
         decoder=only(configuration.SEQUENCES),
+    # The longest jobs first, so that no core waits for them at the end.
+    priority: 1
     conda:
         ENVIRONMENT
     resources:
@@ -96,6 +100,8 @@ rule null_networks:
         "results/benchmarks/null_networks/{bird}/{decoder}/{split}.tsv"
     wildcard_constraints:
         decoder=only((*configuration.NETWORKS, *configuration.SEQUENCES)),
+    # The longest jobs first, so that no core waits for them at the end.
+    priority: 1
     conda:
         ENVIRONMENT
     resources:

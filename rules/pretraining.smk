@@ -50,6 +50,8 @@ rule pretraining:
         "logs/pretraining/{bird}.log",
     benchmark:
         "results/benchmarks/pretraining/{bird}.tsv"
+    # The longest jobs first, so that no core waits for them at the end.
+    priority: 1
     conda:
         ENVIRONMENT
     resources:
