@@ -231,6 +231,17 @@ def test_one_cell_is_a_narrow_figure(split):
     assert "leak" not in words(figure)
 
 
+def test_networks_may_have_fewer_surrogates_and_the_figure_says_so():
+    table = make_table(("blocked",), ("onset", "events"), null=99, oracle=False)
+    table.loc[table["feature"] == "events", "null_replicates"] = 5
+    said = words(draw_comparison(table, make_recording(), "shifted")).replace("\n", " ")
+    assert "range and mean of 5 or 99 shifted surrogates" in said
+    assert "5 surrogates can show no p below 0.17, so what has no more cannot stand." in said
+    assert "oracle" not in said
+    table = make_table(("blocked",), ("onset", "events"))
+    assert "The oracle of tokens" in words(draw_comparison(table, make_recording(), "shifted"))
+
+
 def units_of(recording, **rules):
     table = unit_table(recording, inclusion_table(recording, rules))
     return table, draw_units(table, recording)

@@ -297,7 +297,9 @@ def test_a_job_that_fails_says_why_and_leaves_nothing(tmp_path, overlay, target,
 
 def test_a_public_bird_is_decoded_beyond_what_shifted_spikes_allow(tmp_path, shared_data):
     """One songbird unit, four syllables: real, at the bars that were set for it beforehand."""
-    (tmp_path / "mine.yaml").write_text("decoders: [logistic]\nfeatures: [onset]\n")
+    (tmp_path / "mine.yaml").write_text(
+        "decoders: [logistic]\nfeatures: [onset]\nnetworks: {replicates: 2}\n"
+    )
     run = snakemake(
         tmp_path,
         "--cores",

@@ -103,7 +103,7 @@ def draw_comparison(table: pd.DataFrame, recording: Recording, surrogate: str = 
     surrogate : str
         Kind of the surrogates that make up the null band.
     """
-    replicates = int(table["null_replicates"].max()) if table["null_replicates"].any() else 0
+    replicates = sorted({int(n) for n in table["null_replicates"].dropna() if n})
     table = table.assign(
         verdict=[
             "" if row["decoder"] in (*BASELINES, ORACLE) else verdict(row)
@@ -292,12 +292,13 @@ def _label_rows(ax: Axes, rows: dict[tuple[str, str], int]) -> None:
             label.set_weight("bold")
 
 
-def _handles(table: pd.DataFrame, surrogate: str, replicates: int) -> list:
+def _handles(table: pd.DataFrame, surrogate: str, replicates: list[int]) -> list:
     """Return the legend: only what occurs."""
     shown = [name for name in VERDICTS if (table["verdict"] == name).any()]
     handles = [Line2D([], [], **_point(VERDICTS[v][0]), label=VERDICTS[v][1]) for v in shown]
     if shown != ["unjudged"]:
-        what = f"null: range and mean of {replicates} {surrogate} surrogates"
+        number = " or ".join(map(str, replicates))
+        what = f"null: range and mean of {number} {surrogate} surrogates"
         handles.append(Patch(color=style.PALE, label=" ".join(what.split())))
     if (table["decoder"] == ORACLE).any():
         label = "oracle: no decoder can do better"
@@ -330,7 +331,7 @@ def _headline(table: pd.DataFrame, splits: list[str], recording: Recording) -> l
     return [f"{sentence}; {', '.join(beside)}." if above else f"{sentence}."]
 
 
-def _notes(table: pd.DataFrame, replicates: int) -> list[str]:
+def _notes(table: pd.DataFrame, replicates: list[int]) -> list[str]:
     lines = "Lines through points are 95 % intervals over bouts."
     if not table["verdict"].isin(["stands", "duration", "order", "not told"]).any():
         return [lines]
@@ -338,14 +339,13 @@ def _notes(table: pd.DataFrame, replicates: int) -> list[str]:
         f"{lines} Above its null: higher than surrogates with p ≤ {LEVEL}, and the interval clear "
         "of their range."
     ]
-    if table["feature"].isin(SCHEMES).any():
+    if (table.loc[table["decoder"] == ORACLE, "feature"].isin(SCHEMES)).any():
         notes.append(
             "The oracle of tokens knows the counts of their window in bins; exact times may say a "
             "little more."
         )
-    if 0 < replicates < 1 / LEVEL - 1:
-        smallest = 1 / (1 + replicates)
-        notes.append(
-            f"{replicates} surrogates can show no p below {smallest:.2f}, so nothing can stand."
-        )
+    if few := [number for number in replicates if number < 1 / LEVEL - 1]:
+        smallest = 1 / (1 + few[-1])
+        what = "nothing can stand" if few == replicates else "what has no more cannot stand"
+        notes.append(f"{few[-1]} surrogates can show no p below {smallest:.2f}, so {what}.")
     return notes
