@@ -239,6 +239,7 @@ def test_networks_may_have_fewer_surrogates_and_the_figure_says_so():
     assert "5 surrogates can show no p below 0.17, so what has no more cannot stand." in said
     assert "oracle" not in said
     table = make_table(("blocked",), ("onset", "events"))
+    table.loc[table["feature"] == "events", "oracle"] = 0.9
     assert "The oracle of tokens" in words(draw_comparison(table, make_recording(), "shifted"))
 
 

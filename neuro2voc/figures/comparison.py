@@ -339,7 +339,7 @@ def _notes(table: pd.DataFrame, replicates: list[int]) -> list[str]:
         f"{lines} Above its null: higher than surrogates with p ≤ {LEVEL}, and the interval clear "
         "of their range."
     ]
-    if (table.loc[table["decoder"] == ORACLE, "feature"].isin(SCHEMES)).any():
+    if table.loc[table["feature"].isin(SCHEMES), "oracle"].notna().any():
         notes.append(
             "The oracle of tokens knows the counts of their window in bins; exact times may say a "
             "little more."
