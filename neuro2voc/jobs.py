@@ -20,8 +20,8 @@ from neuro2voc.origin import recorded
 def job(work: object, threads: int = 1) -> Iterator[logging.Logger]:
     """Run the body of a script with a log and a record, and no traceback as the last word.
 
-    What the library logs from INFO on goes into the file and to stderr, what other libraries log
-    into the file only, from warnings on. A `DataError` ends the script with its sentence, any other
+    What the library logs from INFO on goes into the file and to stderr; warnings, and what others
+    log, into the file only. A `DataError` ends the script with its sentence, any other
     error with one sentence that points to the log, which then holds the traceback; both with exit
     status 1. Beside the first output of a job that ended well lies what made it
     (`neuro2voc.origin`).
@@ -57,7 +57,9 @@ def job(work: object, threads: int = 1) -> Iterator[logging.Logger]:
         handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
         root.addHandler(handler)
     levels = root.level, logger.level
-    root.setLevel(logging.WARNING)
+    root.setLevel(logging.INFO)
+    # Each PDF would add a hundred lines on its fonts.
+    logging.getLogger("fontTools").setLevel(logging.WARNING)
     logger.setLevel(logging.INFO)
     logging.captureWarnings(True)
     # A cancelled job leaves by the front door, so that nothing half-written stays behind.

@@ -12,6 +12,7 @@ from neuro2voc.network_files import Weights, read_decoders, write_decoders
 from neuro2voc.networks.sequence import SequenceNetwork
 from neuro2voc.token_times import check_lengths, padded, read_tokens
 from neuro2voc.tokens import Corpus
+from neuro2voc.training import choose_device
 from neuro2voc.vocabulary import Vocabulary, vocabulary_from_json, vocabulary_to_json
 
 TOGETHER = 64  # trials decoded at once; bounds memory
@@ -26,13 +27,15 @@ class SequenceDecoder:
     classes_ : ndarray (K,)
         Labels, sorted.
     networks : tuple of SequenceNetwork
-        On the CPU.
+        On the CPU, but while they decode.
     vocabulary : Vocabulary
         Learnt from the training trials.
     clock : float
         s, see `neuro2voc.token_times.read_tokens`.
     context : int
         Longest sequence.
+    device : str
+        Where to decode, see `neuro2voc.training.choose_device`.
     """
 
     classes_: np.ndarray
@@ -40,6 +43,7 @@ class SequenceDecoder:
     vocabulary: Vocabulary
     clock: float
     context: int
+    device: str = "cpu"
 
     def predict_proba(self, corpus: Corpus) -> np.ndarray:
         """Return the probabilities (trials, K) of trials.
@@ -50,13 +54,17 @@ class SequenceDecoder:
             They are of other units or another scheme, or too long.
         """
         self.vocabulary.require(corpus.scheme, corpus.unit, "the decoder's")
-        parts = []
+        parts, device = [], choose_device(self.device)
+        networks = [network.to(device) for network in self.networks]
         for first in range(0, len(corpus), TOGETHER):
             part = corpus[first : first + TOGETHER]
-            ids, times = token_tensors(part, self.vocabulary, self.clock, self.context)
+            tensors = token_tensors(part, self.vocabulary, self.clock, self.context)
+            tokens = [tensor.to(device) for tensor in tensors]
             with torch.inference_mode():
-                each = [torch.softmax(one(ids, times).double(), dim=1) for one in self.networks]
-            parts.append(torch.stack(each).mean(dim=0).numpy())
+                each = [torch.softmax(network(*tokens).double(), dim=1) for network in networks]
+            parts.append(torch.stack(each).mean(dim=0).cpu().numpy())
+        for network in networks:
+            network.cpu()
         return np.concatenate(parts) if parts else np.zeros((0, len(self.classes_)))
 
     def predict(self, corpus: Corpus) -> np.ndarray:

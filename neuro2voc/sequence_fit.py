@@ -92,7 +92,8 @@ def sequence_fit(
             for inner, rows in enumerate(parts[: settings.members or len(parts)])
         ]
         networks = tuple(one.network for one in trained)
-        decoder = SequenceDecoder(classes, networks, vocabulary, reading.clock, context)
+        device = settings.schedule.device
+        decoder = SequenceDecoder(classes, networks, vocabulary, reading.clock, context, device)
         chosen.append({"epochs": [one.epoch for one in trained], "vocabulary": vocabulary.size})
         fitted.append((decoder, losses_of(trained)))
         return decoder

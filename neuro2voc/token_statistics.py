@@ -207,13 +207,7 @@ def label_table(pairs: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Indexed by label, sorted: trials, distinct (patterns that occur with it), shared (of them,
-        with other labels too), alone (with no other, more than once), once (a single time).
+        Indexed by label, sorted: trials, distinct (patterns that occur with it).
     """
-    rows = pairs.assign(
-        shared=pairs["labels"] > 1,
-        once=pairs["occurs"] == 1,
-        alone=(pairs["labels"] == 1) & (pairs["occurs"] > 1),
-    ).groupby("label")
-    counts = rows[["shared", "alone", "once"]].sum()
-    return counts.assign(trials=rows["trials"].first(), distinct=rows.size())
+    rows = pairs.groupby("label")
+    return pd.DataFrame({"trials": rows["trials"].first(), "distinct": rows.size()})

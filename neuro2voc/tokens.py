@@ -71,26 +71,6 @@ def window_spikes(
     return _spikes_from(trains, begin, len(bins.bin_starts), int(nanoseconds(tick)))
 
 
-def stretch_events(
-    recording: Recording, start: float, stop: float, tick: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return unit and tick of every spike in a stretch of a recording, sorted by tick, then unit.
-
-    Parameters
-    ----------
-    recording : Recording
-    start, stop : float
-        s on the recording's clock; ticks begin at `start` and lie whole before `stop`.
-    tick : float
-        s.
-    """
-    length = int(nanoseconds(tick))
-    begin = nanoseconds(np.array([start]))
-    ticks = int((nanoseconds(stop) - begin[0]) // length)
-    found = _spikes_from(recording.spike_times(NEEDED_FOR), begin, max(ticks, 0), length)
-    return found.unit, found.tick
-
-
 def _spikes_from(trains: tuple, begin: np.ndarray, ticks: int, tick: int) -> Spikes:
     """Return spikes in windows of `ticks` ticks of `tick` ns that begin at `begin` (trials,) ns."""
     first, last = first_times(begin), first_times(begin + ticks * tick)

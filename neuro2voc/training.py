@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 
 import pandas as pd
 import torch
@@ -28,6 +28,8 @@ log = logging.getLogger("training")
 Examples = tuple[torch.Tensor, ...]
 DEVICES = ("auto", "cpu", "cuda")
 CHECKPOINT_EVERY = 10.0  # s; a state is written in far less
+# In messages of errors that have no class of their own.
+FULL = ("out of memory", "allocate memory", "STATUS_ALLOC_FAILED")
 
 
 @dataclass(frozen=True)
@@ -43,9 +45,10 @@ class Schedule:
     batch : int
         Examples per step.
     at_once : int
-        Examples whose activity is in memory at once; a step adds up the gradients of as many as
-        its batch needs. 0: all. Batch normalisation, where a network has it, is of each part by
-        itself.
+        Examples whose activity is in memory at once. 0: all. A network with an attribute of this
+        name sees to it itself and is given whole batches. Of others a step adds up the gradients
+        of as many parts as its batch needs; batch normalisation, where they have it, is of each
+        part by itself.
     rate : float
         Highest learning rate, of AdamW (Loshchilov & Hutter 2019).
     decay : float
@@ -143,7 +146,10 @@ def train(
     keep_memory()
     with _seeded(seed, device), _in_memory(schedule, device, name):
         network = build().to(device)
-        run = _Run(network, schedule, len(examples[0]))
+        steps = schedule
+        if hasattr(network, "at_once"):
+            network.at_once, steps = schedule.at_once, replace(schedule, at_once=0)
+        run = _Run(network, steps, len(examples[0]))
         log.info("%s: on %s", name, device.type)
         if checkpoint is not None:
             settings = (*astuple(schedule), seed, device.type)
@@ -159,7 +165,7 @@ def train(
                 order = _order(len(examples[0]), seed, run.epoch)
                 rate = run.optimiser.param_groups[0]["lr"]
                 training = _epoch(run, loss, examples, order)
-                validation = _mean_loss(network, loss, held_out, schedule.at_once or schedule.batch)
+                validation = _mean_loss(network, loss, held_out, steps.at_once or steps.batch)
                 _check_finite(training, validation, name, run.epoch + 1, schedule.rate)
                 run.note(rate, training, validation)
                 log.info(
@@ -325,13 +331,21 @@ def _in_memory(schedule: Schedule, device: torch.device, name: str) -> Iterator[
     """Say what to lower where memory runs out."""
     try:
         yield
-    except RuntimeError as error:
-        full = isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error)
-        if not full:
+    except (RuntimeError, MemoryError) as error:
+        kinds = (torch.OutOfMemoryError, MemoryError)
+        if not isinstance(error, kinds) and not any(words in str(error) for words in FULL):
             raise
         where = "the GPU" if device.type == "cuda" else "this machine"
+        at_once = schedule.at_once or schedule.batch
+        remedy = (
+            f"set `training: at_once`, or the network's own, which comes first, below {at_once}"
+        )
+        if at_once == 1:
+            remedy = (
+                "lower the network's width or layers, its window, or `training: batch`, or the "
+                "network's own, which comes first,"
+            )
         raise DataError(
-            f"The memory of {where} is too small for {name} with `training.at_once: "
-            f"{schedule.at_once or schedule.batch}`; lower it in config.yaml, or give the job more "
-            "memory."
+            f"The memory of {where} is too small for {name} with `at_once: {at_once}`; {remedy} "
+            "in config.yaml, or give the job more memory."
         ) from error

@@ -80,11 +80,15 @@ def trainings_of(wildcards):
     }
 
 
+def checkpoint_files(name):
+    """The files of somebody's weights that a network begins with, where they lie in a folder."""
+    folder = Path(config[name].get("checkpoint", "") or "?").expanduser()
+    files = folder / "config.json", folder / "model.safetensors"
+    return [str(file) for file in files if file.is_file()]
+
+
 def own_checkpoint(wildcards):
-    """Somebody's weights that a network begins with, where they lie in a folder."""
-    folder = Path(config[wildcards.decoder].get("checkpoint", "") or "?").expanduser()
-    weights = folder / "model.safetensors"
-    return str(weights) if weights.is_file() else []
+    return checkpoint_files(wildcards.decoder)
 
 
 def sizes_of(wildcards):
@@ -92,11 +96,16 @@ def sizes_of(wildcards):
 
 
 def context_inputs(wildcards):
-    """What curves are made from, and the truth where the bird has an oracle."""
+    """What curves are made from, weights of others, and the truth where the bird has an oracle."""
     has_oracle = oracle_of_bird(wildcards)
     return {
         **curve_inputs(wildcards),
         "truth": truth_of_bird(wildcards) if has_oracle else [],
+        "checkpoint": [
+            file
+            for name in context_networks(wildcards)
+            for file in checkpoint_files(name)
+        ],
     }
 
 
@@ -119,17 +128,18 @@ def context_networks(wildcards):
 
 
 def pretrain_inputs(wildcards):
-    """The whole recording of a bird; its syllables are not looked at."""
+    """The whole recording of a bird, of which no syllable is looked at, and weights of others."""
     check_bird(wildcards.bird)
     names = names_in_paths(wildcards.bird)
     return {
         "recording": f"results/recordings/{names['whole']}.nwb",
         "inclusion": f"results/inclusion/{names['real']}.csv",
+        "checkpoint": own_checkpoint(wildcards),
     }
 
 
 def pretraining_inputs(wildcards):
-    """What curves are made from, and weights of the first source that is another bird."""
+    """What curves are made from, and weights: of others, of the first source that is another bird."""
     others = [
         source
         for source in config["pretraining"]["sources"]
@@ -142,6 +152,7 @@ def pretraining_inputs(wildcards):
         **curve_inputs(wildcards),
         "pretrained": f"{weights}.safetensors" if others else [],
         "about": f"{weights}.json" if others else [],
+        "checkpoint": checkpoint_files(config["pretraining"]["decoder"]),
     }
 
 

@@ -91,6 +91,7 @@ rule null_networks:
         trials=of_real_bird("results/trials/{parent}.csv"),
         split=of_real_bird("results/splits/{parent}/{split}.csv"),
         kept=folds_for_surrogate,
+        checkpoint=own_checkpoint,
         metrics="results/decoding/{bird}/{split}/{decoder}/metrics.json",
     output:
         null="results/null_networks/{bird}/{decoder}/{split}.csv",

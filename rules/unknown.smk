@@ -4,6 +4,7 @@ import os
 import re
 
 from snakemake.cli import get_argument_parser
+from snakemake.exceptions import WorkflowError
 from snakemake.io import strip_wildcard_constraints
 
 
@@ -17,16 +18,40 @@ def check_targets(targets):
 
 
 def examples(target):
-    """The results of the bird that a target names, with the cell under `confusion`."""
-    birds = configuration.bird_names(config)
-    names = [n for n in re.split(r"[/.]", target) if re.split("[@~]", n)[0] in birds]
-    known = {"bird": [*names, *config["birds"]][0], "window": [*config["windows"]][0]}
-    paths = [strip_wildcard_constraints(p) for r in workflow.rules for p in r.output]
-    return [
-        path.format(**known, **config["confusion"])
-        for path in paths
-        if path.startswith("results/")
+    """What can be made of the bird that a target names, with split and feature of `confusion`."""
+    parts = [
+        part for n in re.split(r"[/.]", target) for part in (n, *re.split("[@~]", n))
     ]
+    bird = next(n for n in (*parts, *config["birds"]) if passes(check_bird, n))
+    known = {"bird": bird, "window": [*config["windows"]][0]}
+    decoders = *config["decoders"], *configuration.NETWORKS, *configuration.SEQUENCES
+    paths = dict.fromkeys(
+        (
+            maker,
+            strip_wildcard_constraints(path).format(
+                **{**known, **config["confusion"], "decoder": decoder}
+            ),
+        )
+        for maker in workflow.rules
+        for path in maker.output
+        for decoder in decoders
+        if path.startswith("results/")
+    )
+    return [
+        path
+        for maker, path in paths
+        if maker.is_producer(path)
+        and passes(maker.expand_input, maker.get_wildcards(path))
+    ]
+
+
+def passes(function, *arguments):
+    """Tell whether none of our checks stops what a function is asked for."""
+    try:
+        function(*arguments)
+    except (SystemExit, WorkflowError):
+        return False
+    return True
 
 
 # Rules are read before Snakemake tells them its targets; the command line is there already. Jobs

@@ -194,9 +194,24 @@ def test_the_figure_shows_each_score_and_each_control():
     assert_allclose(points(ax, "s")[:, 1], counts["balanced_accuracy"])
     assert_allclose(points(ax, "s")[:, 0], 1e3 * counts.index, rtol=0.05)
     text = words(figure).replace("\n", " ")
-    for part in ("simulated", "gpt2 on tokens", "chance (0.25)", "range", "At 160 ms: gpt2"):
+    for part in ("simulated", "gpt2 on tokens", "chance (0.25)", "range", "More than song order"):
         assert part in text
     assert f"the previous syllable alone ({table['previous'].iat[0]:.2f})" in text
+
+
+def test_networks_of_equal_scores_do_not_hide_each_other_and_the_headline_has_two_lines():
+    bird, protocol, table = made()
+    beside = table[table["decoder"] == "gpt2"].assign(decoder="mamba2", verdict="not told")
+    figure = draw_contexts(pd.concat([table, beside]), bird, protocol)
+    check_legible(figure)
+    (ax,) = figure.axes
+    places = [ax.transData.transform(points(ax, marker))[:, 0] for marker in "o^"]
+    apart = (np.sort(places[1]) - np.sort(places[0])) / figure.dpi * 72
+    assert (apart > 4).all()  # points, of markers of 3.5
+    text = words(figure)
+    assert "mamba2 not at 160 ms" in text
+    assert "45 ms, at which the published Mamba failed" in text
+    assert sum(t.get_text().startswith("More than") for t in figure.texts) == 2
 
 
 @pytest.mark.parametrize(

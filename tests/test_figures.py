@@ -201,6 +201,17 @@ def test_leak_is_random_minus_this_split():
     assert "leak" not in [t.get_text() for t in random.texts]
 
 
+def test_a_decoder_of_one_split_is_said_not_to_be_decoded_in_others():
+    table = make_table()
+    one = (table["split"] == "random") & (table["decoder"] == "svm") & (table["feature"] == "rate")
+    figure = draw_comparison(table[~one], make_recording(), "shifted")
+    check_legible(figure)
+    random, blocked = figure.axes
+    places = {t.get_text(): t.get_position()[1] for t in random.texts}
+    assert random.get_yticklabels()[int(places["not decoded"])].get_text() == "svm"
+    assert "not decoded" not in [t.get_text() for t in blocked.texts]
+
+
 def test_song_order_is_named_where_it_explains_the_scores():
     table = make_table(features=("onset",))
     shown = words(draw_comparison(table, make_recording(), "shifted"))

@@ -96,9 +96,11 @@ def test_the_result_is_the_nested_score_and_not_the_best_cell(bird):
     assert f"{best:.2f} (lstm, of 8), is no result" in said
     assert "simulated" in said and "80 trials of 9 bouts, chance 0.25" in said
     points = {line.get_marker(): line.get_ydata()[0] for line in result.lines}
-    assert (points["o"], points["D"]) == (0.5, best)
+    assert (points["_"], points["D"]) == (0.5, best)
     assert any(list(line.get_ydata()) == [0.4, 0.6] for line in result.lines)
     assert any(list(line.get_ydata()) == [0.25, 0.25] for line in result.lines)
+    ticks = [text.get_text().replace("\n", " ") for text in result.get_xticklabels()]
+    assert ticks == ["colour scale", "nested choice", "best cell"]
     bar = result.patches[0]
     assert (bar.get_y(), bar.get_height()) == (pytest.approx(0.2), pytest.approx(0.1))
 

@@ -275,7 +275,8 @@ def test_a_gpu_asked_for_and_absent_names_the_setting(monkeypatch):
 def test_memory_that_runs_out_names_the_setting(monkeypatch, at_once):
     trials = song(30)
     breaking(monkeypatch, torch.OutOfMemoryError("CUDA out of memory"))
-    said = f"too small for mamba2, fold 0, .*`training.at_once: {at_once or 16}`; lower it"
+    now = at_once or 16
+    said = f"too small for mamba2, fold 0, .*`at_once: {now}`; set .* below {now} in"
     with pytest.raises(DataError, match=said):
         fitted(sung(trials), trials, schedule=replace(SCHEDULE, at_once=at_once))
 

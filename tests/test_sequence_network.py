@@ -182,21 +182,20 @@ def test_the_next_tokens_surprise_is_that_of_a_sum_by_hand():
 
 
 def gradients_of(kind, loss, examples, schedule, monkeypatch):
-    """Gradients of the first step, and the mean loss of an epoch of one step."""
-    kept = []
+    """Gradients of the first step, the mean loss of an epoch of one step, and trials at once."""
+    kept, sizes = [], []
 
     def note(weights, _):
         kept.append([w.grad.clone() for w in weights if w.grad is not None])
 
     def build():
         network = make(kind)
-        # Batches are normalised by what they hold at once.
-        network.norm = nn.Identity()
+        network.layers.register_forward_pre_hook(lambda _, given: sizes.append(len(given[0])))
         return network
 
     monkeypatch.setattr(training, "clip_grad_norm_", note)
     history = train(build, loss, examples, examples, schedule, 3).history
-    return kept[0], history["training"][0]
+    return kept[0], history["training"][0], max(sizes)
 
 
 @every_kind
@@ -207,10 +206,11 @@ def test_few_at_once_make_the_step_of_all(kind, loss, at_once, monkeypatch):
     if loss is weighted_cross_entropy:
         weight = torch.tensor([0.5, 1.5, 1.0, 0.0, 2.0, 1.0])
         examples = (*examples, torch.tensor([0, 1, 2, 2, 1, 0]), weight)
-    parts, mean = gradients_of(
+    parts, mean, most = gradients_of(
         kind, loss, examples, replace(SCHEDULE, at_once=at_once), monkeypatch
     )
-    whole, mean_of_all = gradients_of(kind, loss, examples, SCHEDULE, monkeypatch)
+    whole, mean_of_all, all_of_them = gradients_of(kind, loss, examples, SCHEDULE, monkeypatch)
+    assert (most, all_of_them) == (at_once, len(examples[0]))
     assert mean == pytest.approx(mean_of_all, rel=1e-5)
     assert len(parts) == len(whole) > 5
     for one, other in zip(parts, whole, strict=True):

@@ -25,7 +25,6 @@ from neuro2voc.token_schemes import (
 from neuro2voc.tokens import (
     make_corpus,
     read_corpus,
-    stretch_events,
     window_spikes,
     write_corpora,
 )
@@ -208,18 +207,6 @@ def test_windows_hold_the_spikes_found_one_by_one(sung):
             if 0 <= since < 20_000_000
         )
         assert list(zip(spikes.tick[mine], spikes.unit[mine], strict=True)) == found
-
-
-def test_a_stretch_is_one_long_window(sung):
-    recording = sung[0]
-    unit, tick = stretch_events(recording, 20.0, 60.0, MS)
-    inside = [np.sum((t >= 20) & (t < 60)) for t in recording.units.spike_times]
-    assert np.bincount(unit, minlength=5).tolist() == inside
-    assert (np.diff(tick) >= 0).all() and tick.max() < 40_000
-    scheme = Scheme("events", 5, 40_000, MS)
-    again = decode(scheme, encode(scheme, unit, tick))
-    assert (again[0] == unit).all() and (again[1] == tick).all()
-    assert [len(x) for x in stretch_events(recording, 20.0, 20.0, MS)] == [0, 0]
 
 
 def test_activity_that_is_not_spikes_is_refused(sung):

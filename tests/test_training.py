@@ -197,14 +197,26 @@ def test_a_gpu_asked_for_and_absent_names_the_setting(monkeypatch):
     [
         torch.OutOfMemoryError("CUDA out of memory"),
         RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes"),
+        RuntimeError("CUDA error: out of memory"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        MemoryError("Unable to allocate 8. GiB for an array"),
     ],
 )
-def test_memory_that_runs_out_names_the_setting(error):
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({}, "`at_once: 8`; set `training: at_once`, or the network's own, .* first, below 8 in"),
+        ({"at_once": 4}, "`at_once: 4`; set .* below 4 in"),
+        ({"at_once": 1}, "`at_once: 1`; lower the network's width or layers, .* `training: batch`"),
+        ({"batch": 1}, "`at_once: 1`; lower the network's width or layers"),
+    ],
+)
+def test_memory_that_runs_out_names_what_to_lower(error, settings, sentence):
     def full(network, x, y):
         raise error
 
-    with pytest.raises(DataError, match="`training.at_once: 8`; lower it"):
-        run(loss=full)
+    with pytest.raises(DataError, match=sentence):
+        run(changed(**settings), loss=full)
 
 
 def test_other_errors_are_not_taken_for_a_lack_of_memory():

@@ -230,6 +230,12 @@ def test_the_demo_plans_at_most_sixty_jobs_per_bird(tmp_path):
             "results/losses/bird1/blocked/lstm.png",
             "did you mean 'results/losses/bird1/blocked.png'?",
         ),
+        (
+            "results/network_attribution/bird1/blocked/gpt2.png",
+            # svm's would be nearer, but there is none.
+            "did you mean 'results/network_attribution/bird1/blocked/eegnet.png'?",
+        ),
+        ("results/units/bird1@god.pngg", "did you mean 'results/units/bird1.png'?"),
         ("results/confusion/bird1/blocked/gpt2/onset.png", "There are: events."),
         (
             "results/decoding/bird2/blocked/gpt2/metrics.json",

@@ -182,6 +182,7 @@ def _draw_split(
     _number(ax, 0, -1, "bits", color=style.GREY)
     if random is not None:
         _number(ax, 1, -1, "leak", color=style.VERMILION)
+    _note_gaps(ax, cells, rows)
     for _, row in cells.iterrows():
         y = rows[row["decoder"], row["feature"]]
         _draw_cell(ax, y, row)
@@ -191,6 +192,15 @@ def _draw_split(
             ax.plot([score, score], [y - 0.42, y + 0.42], color=style.VERMILION, lw=1, zorder=3)
             leak = round(score - row["balanced_accuracy"], 2) + 0.0  # no negative zero
             _number(ax, 1, y, f"{leak:+.2f}", color=style.VERMILION)
+
+
+def _note_gaps(ax: Axes, cells: pd.DataFrame, rows: dict[tuple[str, str], int]) -> None:
+    """Say which decoders were only decoded under another split."""
+    here = set(zip(cells["decoder"], cells["feature"], strict=True))
+    for (decoder, feature), y in rows.items():
+        if decoder and feature and (decoder, feature) not in here:
+            ground = TINT if carries_duration(feature) else "white"
+            _word(ax, 0.45, y, "not decoded", ground, ha="center", color=style.GREY)
 
 
 def _number(ax: Axes, column: int, y: float, text: str, color: str) -> None:

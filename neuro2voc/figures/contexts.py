@@ -16,7 +16,8 @@ from neuro2voc.figures import style
 from neuro2voc.figures.growing_windows import control
 from neuro2voc.recording import Recording
 
-HEIGHT = 58  # mm
+HEIGHT = 60  # mm
+MARGIN = 1.15  # factor of length, to the ends of the axis
 MARK = 0.045  # s, where the published Mamba failed
 LOOKS = {
     "gpt2": (style.BLUE, "o"),
@@ -25,7 +26,7 @@ LOOKS = {
     "mamba": (style.SKY, "v"),
     COUNTS: (style.GREY, "s"),
 }
-APART = 1.025  # factor between decoders of one length, so that intervals do not hide each other
+APART = 0.0105  # of the axis, between decoders of one length, so that none hides another
 
 
 @style.in_style()
@@ -44,22 +45,23 @@ def draw_contexts(table: pd.DataFrame, recording: Recording, protocol: Protocol)
     decoders = [name for name in LOOKS if (table["decoder"] == name).any()]
     handles = _handles(table, decoders)
     figure = style.new_figure(
-        style.COLUMN,
+        style.PAGE,
         HEIGHT,
         f"{recording.name}: how much context decoders need",
         _headline(table, decoders, recording),
         [_note(table, decoders, protocol)],
-        keys=len(handles),
+        keys=-(-len(handles) // 2),
         kind=style.kind_of(recording),
     )
     ax = figure.subplots()
+    ends = 1e3 * table["length"].min() / MARGIN, 1e3 * table["length"].max() * MARGIN
     _draw_beside(ax, table)
     for place, name in enumerate(decoders):
         rows = table[table["decoder"] == name].sort_values("length")
-        shift = APART ** (place - (len(decoders) - 1) / 2)
+        shift = (ends[1] / ends[0]) ** (APART * (place - (len(decoders) - 1) / 2))
         _draw_decoder(ax, name, rows, 1e3 * rows["length"] * shift)
-    _label_axes(ax, np.unique(table["length"]))
-    style.legend_below(figure, handles, 1)
+    _label_axes(ax, np.unique(table["length"]), ends)
+    style.legend_below(figure, handles, 2)
     return figure
 
 
@@ -78,7 +80,11 @@ def _draw_beside(ax: Axes, table: pd.DataFrame) -> None:
         x = 1e3 * oracle["length"]
         ax.plot(x, oracle["balanced_accuracy"], "_-", ms=6, color=style.GREEN, lw=1.6, zorder=2)
     if counts["length"].min() < MARK < counts["length"].max():
-        ax.axvline(1e3 * MARK, color=style.PALE, lw=0.6, ls=(0, (2, 2)), zorder=0)
+        ax.axvline(1e3 * MARK, color=style.GREY, lw=0.7, ls=(0, (2, 2)), zorder=0)
+        words = f"{1e3 * MARK:g} ms, at which the published Mamba failed"
+        place = {"xytext": (0, 2), "textcoords": "offset points", "ha": "center"}
+        at = (1e3 * MARK, 1)
+        ax.annotate(words, at, xycoords=ax.get_xaxis_transform(), size=style.SMALL, **place)
 
 
 def _draw_decoder(ax: Axes, name: str, rows: pd.DataFrame, x: pd.Series) -> None:
@@ -90,13 +96,12 @@ def _draw_decoder(ax: Axes, name: str, rows: pd.DataFrame, x: pd.Series) -> None
         ax.plot(x, rows["null_mean"], **hollow, zorder=4)
 
 
-def _label_axes(ax: Axes, lengths: np.ndarray) -> None:
+def _label_axes(ax: Axes, lengths: np.ndarray, ends: tuple[float, float]) -> None:
     ax.set_xscale("log")
     ax.set_xticks(1e3 * lengths, [f"{1e3 * length:g}" for length in lengths])
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_minor_formatter(NullFormatter())
-    ax.set_xlim(1e3 * lengths.min() / 1.15, 1e3 * lengths.max() * 1.15)
-    ax.set(xlabel="length of the window around the onset (ms)", ylim=(0, 1.02))
+    ax.set(xlim=ends, xlabel="length of the window around the onset (ms)", ylim=(0, 1.02))
     ax.set_ylabel("balanced accuracy")
 
 
@@ -135,35 +140,25 @@ def _headline(table: pd.DataFrame, decoders: list[str], recording: Recording) ->
         return ["There are no surrogates, so nothing here is judged."]
     order = f"song order ({table['previous'].iat[0]:.2f})"
     return [
-        *_since(table, decoders, ("stands", "order"), "control and chance"),
-        *_since(table, decoders, ("stands",), order),
-        _gap(table, decoders),
+        _since(table, decoders, ("stands", "order"), "control and chance"),
+        _since(table, decoders, ("stands",), order),
     ]
 
 
 def _since(
     table: pd.DataFrame, decoders: Sequence[str], verdicts: tuple[str, ...], what: str
-) -> list[str]:
+) -> str:
     """Say from which length on decoders tell more than something, those of one length together."""
     groups: dict[float, list[str]] = {}
     for name in decoders:
         groups.setdefault(told_from(table, name, verdicts), []).append(name)
     longest = table["length"].max()
-    return [
-        f"More than {what} from {1e3 * length:g} ms on: {', '.join(names)}."
-        if length <= longest
-        else f"Not told from {what} at {1e3 * longest:g} ms: {', '.join(names)}."
+    since = [
+        f"{', '.join(names)} "
+        + (f"from {1e3 * length:g} ms on" if length <= longest else f"not at {1e3 * longest:g} ms")
         for length, names in sorted(groups.items())
     ]
-
-
-def _gap(table: pd.DataFrame, decoders: Sequence[str]) -> str:
-    """Say how far the decoders stay apart, at the longest window that the oracle sees."""
-    oracle = table[table["decoder"] == ORACLE]
-    length = (oracle if len(oracle) else table)["length"].max()
-    scores = table[table["length"] == length].set_index("decoder")["balanced_accuracy"]
-    names = [*decoders, *([ORACLE] if len(oracle) else [])]
-    return f"At {1e3 * length:g} ms: " + ", ".join(f"{n} {scores[n]:.2f}" for n in names) + "."
+    return f"More than {what}: {'; '.join(since)}."
 
 
 def _note(table: pd.DataFrame, decoders: Sequence[str], protocol: Protocol) -> str:

@@ -21,6 +21,7 @@ SPAN = 0.1  # least range of the colours, so that they do not blow up what is no
 LABELS, SCALE, WORDS = 14, 30, 17  # mm: left of the maps, for the result beside them, around rows
 NUMBERED = (7, 6.6)  # mm, of the smallest cell that holds two lines of numbers
 NARROW = 2.9  # mm, of the height of others
+STRIP, NESTED, BEST, END = 0.5, 1.8, 3.15, 3.7  # where they stand beside the maps
 CELL = ["before", "after", "smoothing"]
 NULL = ["null_mean", "null_low", "null_high", "null_replicates", "p"]
 
@@ -149,22 +150,23 @@ def _tick(set_ticks: object, seconds: Iterable[float], room: float, **kwargs: fl
 def _draw_result(ax: Axes, rows: pd.DataFrame, norm: Normalize) -> None:
     """Draw what the nested choice decodes, and beside it the best cell, which is no result."""
     one = rows.iloc[0]
-    ax.set(xlim=(0, 3.6), ylim=(0, 1.02), ylabel="balanced accuracy")
+    ax.set(xlim=(0, END), ylim=(0, 1.02), ylabel="balanced accuracy")
     ax.axhline(one["chance"], color=style.BLACK, lw=0.7)
     if not np.isnan(one["null_low"]):
         span = one["null_high"] - one["null_low"]
-        ax.bar(1.6, span, bottom=one["null_low"], width=0.8, color=style.PALE, lw=0)
-        ax.plot([1.2, 2], [one["null_mean"]] * 2, color=style.GREY, lw=1)
-    ax.plot([1.6, 1.6], [one["low"], one["high"]], color=style.BLACK)
-    ax.plot(1.6, one["balanced_accuracy"], "o", ms=3.4, color=style.BLACK)
-    ticks = {1.6: "outer\nfolds"}
+        ax.bar(NESTED, span, bottom=one["null_low"], width=0.8, color=style.PALE, lw=0)
+        ax.plot([NESTED - 0.4, NESTED + 0.4], [one["null_mean"]] * 2, color=style.GREY, lw=1)
+    # Flat, since a narrow interval would vanish behind a round marker.
+    ax.plot([NESTED, NESTED], [one["low"], one["high"]], color=style.BLACK, lw=1.6)
+    ax.plot(NESTED, one["balanced_accuracy"], "_", ms=9, mew=0.8, color=style.BLACK)
+    ticks = {NESTED: "outer\nfolds"}
     if rows["inner"].notna().any():
         colours = np.linspace(norm.vmin, norm.vmax, 64)[:, None]
-        extent = (0, 0.5, norm.vmin, norm.vmax)
+        extent = (0, STRIP, norm.vmin, norm.vmax)
         ax.imshow(colours, cmap=MAP, norm=norm, extent=extent, aspect="auto", origin="lower")
-        ax.set(xlim=(0, 3.6), ylim=(0, 1.02))
-        ax.plot(3, rows["inner"].max(), "D", ms=3.6, mfc="white", color=style.VERMILION)
-        ticks = {1.6: "nested\nchoice", 3: "best\ncell"}
+        ax.set(xlim=(0, END), ylim=(0, 1.02))
+        ax.plot(BEST, rows["inner"].max(), "D", ms=3.6, mfc="white", color=style.VERMILION)
+        ticks = {STRIP / 2: "colour\nscale", NESTED: "nested\nchoice", BEST: "best\ncell"}
     ax.set_xticks(list(ticks), list(ticks.values()))
     ax.tick_params(axis="x", length=0)
 
@@ -190,7 +192,8 @@ def _beside_null(
 
 def _handles(table: pd.DataFrame, surrogate: str) -> list:
     black, grey = {"color": style.BLACK}, {"color": style.PALE}
-    handles = [Line2D([], [], marker="o", ms=3.4, lw=0.9, **black, label="on outer folds")]
+    label = "on outer folds; upright: its 95 % interval"
+    handles = [Line2D([], [], marker="+", ms=6, ls="", **black, label=label)]
     if table["null_replicates"].notna().any():
         n = int(table["null_replicates"].max())
         label = " ".join(f"null: range and mean of {n} {surrogate} surrogates".split())
@@ -245,7 +248,7 @@ def _notes(table: pd.DataFrame, numbered: bool) -> list[str]:
     one = table.iloc[0]
     notes = [
         f"Split {one['split']}: {one['n_trials']:.0f} trials of {one['n_bouts']:.0f} bouts, chance "
-        f"{one['chance']:.2f}; bars are 95 % intervals over bouts."
+        f"{one['chance']:.2f}; intervals are over bouts."
     ]
     if table["inner"].notna().any():
         what = "The upper number in a cell" if numbered else "Colours"
@@ -253,9 +256,9 @@ def _notes(table: pd.DataFrame, numbered: bool) -> list[str]:
         digits = "n × below it" if numbered else "framed, with a number"
         notes.append(
             f"Before and after are of the window's alignment. {what} {seen} the balanced accuracy "
-            f"on the first inner fold, mean of {one['folds']} outer folds (the strip shows where "
-            f"colours lie); {digits}: how many of them chose the cell. Each chooses by its own "
-            "inner fold, and is judged by trials that had no say."
+            f"on the first inner fold, mean of {one['folds']} outer folds (the colour "
+            f"scale shows where they lie); {digits}: how many of them chose the cell. Each chooses "
+            "by its own inner fold, and is judged by trials that had no say."
         )
     replicates = table["null_replicates"].max()
     if replicates > 0:

@@ -13,13 +13,15 @@ from neuro2voc.figures.words import shortened
 from neuro2voc.recording import Recording
 from neuro2voc.token_statistics import NOBODY, PUBLISHED_PATTERNS, composition, label_table
 
-HEIGHT = 46  # mm, of a row
+ROW, LEAST, WORDS = 2.8, 24, 22  # mm: of a syllable, of the map, around it
+BELOW = 34  # mm
 MOST = 14  # labels drawn, those with most trials
 COLUMNS = 40  # patterns drawn, the commonest
 COMMON = 100  # occurrences that make a pattern common
 LONGEST = 10  # characters of a pattern's name
 FOLD = 4  # as many times as often, or as rarely, is the end of the scale
-SHARED, ONCE, ALONE = style.SKY, style.PALE, style.BLUE
+DIFFERENT, ONCE = style.SKY, style.PALE
+PUBLISHED = {"marker": "D", "ms": 3.5, "mfc": "white", "mew": 0.8, "color": style.BLACK, "ls": ""}
 
 
 @style.in_style()
@@ -38,21 +40,22 @@ def draw_token_patterns(pairs: pd.DataFrame, recording: Recording, tick: float) 
     labels = label_table(pairs)
     sizes = composition(pairs)
     shown = labels.sort_values("trials", ascending=False, kind="stable").index[:MOST].sort_values()
+    above = max(LEAST, ROW * len(shown)) + WORDS
     handles = _handles()
     figure = style.new_figure(
         style.PAGE,
-        2 * HEIGHT,
+        above + BELOW,
         f"{recording.name}: which units fire together in {1000 * tick:g} ms, and when",
         _headline(pairs, sizes),
         _notes(pairs, recording, len(labels) - len(shown)),
         keys=1,
         kind=style.kind_of(recording),
     )
-    axes = figure.subplots(2, 2, width_ratios=[5, 3])
-    _draw_map(axes[0, 0], pairs, shown)
-    _draw_trials(axes[0, 1], labels.loc[shown])
-    _draw_sizes(axes[1, 0], sizes)
-    _draw_distinct(axes[1, 1], labels.loc[shown])
+    grid = figure.add_gridspec(2, 2, width_ratios=[5, 1], height_ratios=[above, BELOW])
+    shades = figure.add_subplot(grid[0, 0])
+    _draw_map(shades, pairs, shown)
+    _draw_trials(figure.add_subplot(grid[0, 1], sharey=shades), labels.loc[shown])
+    _draw_sizes(figure.add_subplot(grid[1, :]), sizes)
     style.legend_below(figure, handles, len(handles))
     return figure
 
@@ -69,12 +72,13 @@ def _draw_map(ax: Axes, pairs: pd.DataFrame, shown: pd.Index) -> None:
     ax.set_yticks(range(len(shown)), [shortened(name) for name in shown])
     ax.tick_params(length=0)
     ax.set(
-        xlabel="units that fire: the commonest patterns",
+        xlabel=f"the {len(names)} commonest patterns: units that fire",
         ylabel="syllable",
-        title="how often a pattern goes with a syllable, for its ticks",
+        title="patterns that prefer a syllable (red) or avoid it (blue)",
     )
-    bar = ax.figure.colorbar(image, ax=ax, aspect=15, ticks=[-reach, 0, reach])
-    bar.ax.set_yticklabels([f"1/{FOLD}", "as all", f"{FOLD} ×"])
+    bar = ax.figure.colorbar(image, ax=ax, aspect=15, pad=0.01, ticks=[-reach, 0, reach])
+    bar.ax.set_yticklabels([f"1/{FOLD} ×", "1 ×", f"{FOLD} ×"])
+    bar.set_label("against all syllables")
 
 
 def preference(pairs: pd.DataFrame, most: int) -> pd.DataFrame:
@@ -101,42 +105,40 @@ def preference(pairs: pd.DataFrame, most: int) -> pd.DataFrame:
 
 
 def _draw_trials(ax: Axes, labels: pd.DataFrame) -> None:
-    ax.bar(range(len(labels)), labels["trials"], 0.7, color=style.GREY, lw=0)
-    for x, trials in enumerate(labels["trials"]):
-        _above(ax, x, trials, f"{trials}")
-    _name_labels(ax, labels.index)
-    ax.set(ylabel="trials", title="syllables", ylim=(0, 1.15 * labels["trials"].max()))
-
-
-def _draw_distinct(ax: Axes, labels: pd.DataFrame) -> None:
-    """Draw the distinct patterns of each label, and how many only it has."""
-    x, bottom = range(len(labels)), np.zeros(len(labels))
-    for name, color in (("shared", SHARED), ("once", ONCE), ("alone", ALONE)):
-        ax.bar(x, labels[name], 0.7, bottom=bottom, color=color, lw=0)
-        bottom += labels[name].to_numpy()
-    for place, number in enumerate(labels["distinct"]):
-        _above(ax, place, number, f"{labels['alone'].iat[place]}")
-    _name_labels(ax, labels.index)
-    ax.set(ylabel="distinct patterns", title="distinct patterns of a syllable")
-    ax.set_ylim(0, 1.15 * labels["distinct"].max())
+    """Draw the trials of each row of the map, and write beside them its distinct patterns."""
+    ax.barh(range(len(labels)), labels["trials"], 0.7, color=style.GREY, lw=0)
+    for y, row in enumerate(labels.itertuples()):
+        ax.annotate(
+            f"{row.trials:,} · {row.distinct:,}",
+            (row.trials, y),
+            xytext=(2, 0),
+            textcoords="offset points",
+            va="center",
+            size=style.SMALL,
+        )
+    ax.set(title="trials · patterns", xlim=(0, 2.2 * labels["trials"].max()))
+    ax.tick_params(length=0, labelleft=False, labelbottom=False)
+    ax.spines["bottom"].set_visible(False)
 
 
 def _draw_sizes(ax: Axes, sizes: pd.DataFrame) -> None:
     """Draw the number of patterns by how many units fire in them, beside those published."""
     # Side by side: of bars upon one another, a scale in powers shows the upper one too small.
-    ax.bar(sizes.index - 0.2, sizes["patterns"], 0.4, color=SHARED, lw=0)
+    ax.bar(sizes.index - 0.2, sizes["patterns"], 0.4, color=DIFFERENT, lw=0)
     ax.bar(sizes.index + 0.2, sizes["once"], 0.4, color=ONCE, lw=0)
     share = 100 * sizes["ticks"] / sizes["ticks"].sum()
     for units, patterns in sizes["patterns"].items():
         if patterns:
             few = f"{share[units]:.0f} %" if share[units] >= 1 else "<1 %"
-            height = max(patterns, 1.2 * PUBLISHED_PATTERNS.get(units, 0))
+            height = max(patterns, 2 * PUBLISHED_PATTERNS.get(units, 0))
             _above(ax, units, height, few)
-    published = {"marker": "D", "ms": 3.5, "mfc": "white", "color": style.BLACK, "ls": ""}
-    ax.plot(list(PUBLISHED_PATTERNS), list(PUBLISHED_PATTERNS.values()), mew=0.8, **published)
+    ax.plot(list(PUBLISHED_PATTERNS), list(PUBLISHED_PATTERNS.values()), **PUBLISHED)
     highest = max(sizes["patterns"].max(), *PUBLISHED_PATTERNS.values())
-    ax.set(yscale="log", ylim=(0.6, 4 * highest), xlabel="units that fire", ylabel="patterns")
-    ax.set(title="different patterns, and % of all ticks that they fill")
+    ax.set(yscale="log", ylim=(0.6, 4 * highest), ylabel="patterns")
+    ax.set(
+        xlabel="units that fire together",
+        title="different patterns, and % of all ticks that they fill",
+    )
     ax.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     ax.set_xticks(range(max(sizes.index.max(), *PUBLISHED_PATTERNS) + 1))
 
@@ -147,20 +149,11 @@ def _above(ax: Axes, x: float, y: float, text: str) -> None:
     )
 
 
-def _name_labels(ax: Axes, labels: pd.Index) -> None:
-    names = [shortened(name) for name in labels]
-    turned = max(map(len, names)) > 3
-    ax.set_xticks(range(len(names)), names, rotation=90 if turned else 0)
-    ax.tick_params(axis="x", length=0)
-
-
 def _handles() -> list:
-    published = {"marker": "D", "ms": 3.5, "mfc": "white", "color": style.BLACK, "ls": ""}
     return [
-        Patch(color=SHARED, label="patterns"),
-        Patch(color=ONCE, label="that occur once"),
-        Patch(color=ALONE, label="several times, with one syllable only"),
-        Line2D([], [], mew=0.8, label="published (75 units, 50 µs)", **published),
+        Patch(color=DIFFERENT, label="different patterns"),
+        Patch(color=ONCE, label="of them, those that occur once"),
+        Line2D([], [], label="published (75 units, 50 µs)", **PUBLISHED),
     ]
 
 
@@ -194,10 +187,9 @@ def _notes(pairs: pd.DataFrame, recording: Recording, left_out: int) -> list[str
     units, trials = len(recording.units), pairs.drop_duplicates("label")["trials"].sum()
     notes = [
         f"{units} unit{'s' * (units > 1)}, {trials:,} trials. A pattern is the set of units that "
-        "fire in a tick. Red, top left: the pattern fills a larger part of this syllable's ticks "
-        "than of all ticks. Bottom right: the number above a bar is of patterns that occur several "
-        "times and only with it. It says little: rare patterns do so by chance, windows that "
-        "overlap share theirs, and a syllable with more trials has more.",
+        "fire in a tick. Above: the part of a syllable's ticks that a pattern fills, against its "
+        "part of all ticks; to the right, trials of the syllable and its different patterns, of "
+        "which more trials have more.",
     ]
     if left_out:
         notes.append(f"{left_out} rarer syllables are only in the table beside the figure.")

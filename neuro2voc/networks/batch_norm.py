@@ -8,8 +8,9 @@ from torch.nn.functional import batch_norm
 class BatchNorm(nn.modules.batchnorm._BatchNorm):
     """Batch normalisation, also of a batch of one trial.
 
-    In training each map is centred and scaled over the trials and bins of the batch; afterwards,
-    and in a batch of one trial, by running averages of what batches had.
+    In training each map is centred and scaled over the trials and bins of the batch; afterwards by
+    running averages of what batches had. A batch of one trial, which has no spread, goes by these
+    averages too and adds nothing to them, so that batches should not all be of one.
     """
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -9,6 +9,7 @@ something was said stays known; or each one is asked for the token that comes ne
 import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
+from torch.utils.checkpoint import checkpoint
 
 from neuro2voc.networks.batch_norm import BatchNorm
 from neuro2voc.networks.gpt2 import GPT2
@@ -43,6 +44,12 @@ class SequenceNetwork(nn.Module):
         Size of embeddings and hidden states.
     **sizes : int
         Of the layers.
+
+    Attributes
+    ----------
+    at_once : int
+        Trials whose way through the layers is in memory at once; 0: all. The backward pass computes
+        it anew, so that sums are normalised over the whole batch whatever fits into memory.
     """
 
     def __init__(
@@ -58,7 +65,7 @@ class SequenceNetwork(nn.Module):
         **sizes: object,
     ):
         super().__init__()
-        self.thin, self.times = thin, times
+        self.thin, self.times, self.at_once = thin, times, 0
         self.embedding = nn.Embedding(vocabulary, width)
         self.clock = nn.Embedding(times, width)
         self.layers = LAYERS[kind](width=width, **sizes)
@@ -71,7 +78,17 @@ class SequenceNetwork(nn.Module):
 
     def hidden(self, ids: torch.Tensor, times: torch.Tensor) -> torch.Tensor:
         """Return hidden states (trials, tokens, width) of tokens and their times."""
-        return self.layers(self.embed(ids, times), ids != PAD)
+        return self.through_layers(self.embed(ids, times), ids != PAD)
+
+    def through_layers(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Return what layers make of embeddings (trials, tokens, width), `at_once` trials each."""
+        size = self.at_once or len(x)
+        if size >= len(x):
+            return self.layers(x, mask)
+        parts = zip(x.split(size), mask.split(size), strict=True)
+        if not torch.is_grad_enabled():
+            return torch.cat([self.layers(*part) for part in parts])
+        return torch.cat([checkpoint(self.layers, *part, use_reentrant=False) for part in parts])
 
     def embed(self, ids: torch.Tensor, times: torch.Tensor) -> torch.Tensor:
         """Return embeddings (trials, tokens, width) of tokens and of the times they stand at."""
@@ -84,7 +101,7 @@ class SequenceNetwork(nn.Module):
             ids, times = thinned(ids, times, thin)
         ids, times = trimmed(ids, times)
         x = self.embed(ids, times)
-        sums = self.by_time(x + self.layers(x, ids != PAD), ids, times) / (1 - thin)
+        sums = self.by_time(x + self.through_layers(x, ids != PAD), ids, times) / (1 - thin)
         return self.classifier(self.drop(self.norm(sums.flatten(1))))
 
     def by_time(self, hidden: torch.Tensor, ids: torch.Tensor, times: torch.Tensor) -> torch.Tensor:
