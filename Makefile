@@ -56,7 +56,7 @@ test-slurm: setup
 	$(BIN)/python -m pytest -m slurm tests/slurm
 
 # Calibration over hundreds of birds, tens of thousands of fuzzed inputs; prints the rows of
-# docs/validation.md. Forty minutes on one core.
+# docs/validation.md. More than an hour on one core, half of it for networks.
 test-long: setup
 	$(BIN)/python -m pytest -m long -s
 
