@@ -28,7 +28,8 @@ def make_split(
     ----------
     split : {'blocked', 'session', 'random'}
     trials : DataFrame
-        See `neuro2voc.trials.make_trials`.
+        See `neuro2voc.trials.make_trials`. Without labels it is empty; 'blocked' then parts the
+        time of the sessions, 'session' takes each one whole.
     sessions : DataFrame
         session, start_time, stop_time (s).
     folds : int
@@ -50,6 +51,9 @@ def make_split(
     DataError
         Fewer bouts than folds, only one session, or a guard that leaves a fold without trials.
     """
+    if trials.empty and split != "random":
+        rows = _of_time(split, sessions, folds, guard, name)
+        return _as_split(rows)
     used = used_trials(trials, name)
     if split == "random":
         rows = _random(used, folds, seed)
@@ -59,8 +63,7 @@ def make_split(
         rows = _blocked(used, sessions, folds, guard, name)
     else:
         raise DataError(f"there is no split '{split}'{nearest(split, SPLITS)}")
-    frame = pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
-    frame = frame.sort_values(["start", "stop"], ignore_index=True)
+    frame = _as_split(rows)
     held = folds_of(frame, used["onset"].to_numpy(), used["offset"].to_numpy())
     if empty := sorted(set(frame["fold"]) - set(held) - {NONE}):
         raise DataError(
@@ -68,6 +71,11 @@ def make_split(
             f"'{split}'; lower `guard` or `folds`."
         )
     return frame
+
+
+def _as_split(rows: list[tuple]) -> pd.DataFrame:
+    frame = pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
+    return frame.sort_values(["start", "stop"], ignore_index=True)
 
 
 def read_split(path: str) -> pd.DataFrame:
@@ -82,6 +90,31 @@ def _random(used: pd.DataFrame, folds: int, seed: int) -> list[tuple]:
         part = used.iloc[test]
         rows += [(a, b, fold, 0) for a, b in zip(part["onset"], part["offset"], strict=True)]
     return rows
+
+
+def _of_time(
+    split: str, sessions: pd.DataFrame, folds: int, guard: float, name: str
+) -> list[tuple]:
+    """Part the time of a recording without labels; blocks are equally long."""
+    spans = sessions[["start_time", "stop_time"]].to_numpy(float)
+    if split == "session":
+        if len(spans) < 2:
+            raise DataError(
+                f"{name}: the split 'session' leaves one session out at a time, but there is only "
+                "one; leave 'session' out of this bird's `splits`."
+            )
+        return [(start, stop, fold, 0) for fold, (start, stop) in enumerate(spans)]
+    length = np.r_[0, np.cumsum(spans[:, 1] - spans[:, 0])]
+    if length[-1] / folds <= 2 * guard:
+        raise DataError(
+            f"{name} lasts {length[-1]:.3g} s, too little for {folds} blocks with a guard of "
+            f"{guard:g} s between them; lower `folds` or `guard`."
+        )
+    # Cuts on a clock that runs only during sessions, told on the recording's.
+    cuts = length[-1] * np.arange(1, folds) / folds
+    session = np.searchsorted(length, cuts, side="right") - 1
+    cuts = spans[session, 0] + cuts - length[session]
+    return _blocks_between([spans[0, 0], *cuts, spans[-1, 1]], guard)
 
 
 def _sessions(used: pd.DataFrame, sessions: pd.DataFrame, name: str) -> list[tuple]:
@@ -114,6 +147,12 @@ def _blocked(
     positions = [bouts.index.get_loc(bout) for bout in first_bouts]
     cuts = [(bouts["offset"].iloc[i - 1] + bouts["onset"].iloc[i]) / 2 for i in positions]
     edges = [sessions["start_time"].min(), *cuts, sessions["stop_time"].max()]
+    return _blocks_between(edges, guard)
+
+
+def _blocks_between(edges: list[float], guard: float) -> list[tuple]:
+    """Return blocks between edges (s), and the guards that part them."""
+    folds = len(edges) - 1
     rows = []
     for fold, (low, high) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
         start = low + (guard / 2 if fold else 0)

@@ -26,6 +26,7 @@ WINDOW = {"align": "onset", "start": -0.1, "stop": 0.1, "bin": 0.02}
 SHIPPED = yaml.safe_load((ROOT / "config.yaml").read_text())
 OF_NETWORKS = ("networks", "training", "grid", "tokens", "sequences", "contexts", "pretraining")
 OF_NETWORKS += (*configuration.NETWORKS, *configuration.SEQUENCES)
+OF_SOUND = ("spectrogram",)
 FILE = {"url": "https://example.org/a.txt", "sha256": "0" * 64, "bytes": 1}
 
 
@@ -61,7 +62,7 @@ def config():
         "windows": {"onset": dict(WINDOW)},
         "features": ["count", "onset"],
         "decoders": ["logistic"],
-        **{key: copy.deepcopy(SHIPPED[key]) for key in OF_NETWORKS},
+        **{key: copy.deepcopy(SHIPPED[key]) for key in (*OF_NETWORKS, *OF_SOUND)},
         "contexts": {"lengths": [0.1], "decoders": []},
         "null_band": {"surrogate": "shifted", "replicates": 19},
         "confusion": {"split": "blocked", "decoder": "logistic", "feature": "count"},

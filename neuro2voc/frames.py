@@ -1,0 +1,326 @@
+"""Song in frames: a spectrogram of every bout, and the activity at the same time.
+
+Frames are kept for the bouts with syllables that are decoded, and of a recording without labels for
+all of its sound. They have their fold from the clock, like everything else.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import h5py
+import numpy as np
+import pandas as pd
+
+from neuro2voc.binning import count_spikes, nanoseconds
+from neuro2voc.errors import DataError
+from neuro2voc.files import hdf5_writer
+from neuro2voc.recording import Audio, Binned, Recording, Spectrogram
+from neuro2voc.spectrograms import SpectrogramSettings, levels, power_frames, resampled
+from neuro2voc.splits import folds_of
+from neuro2voc.trials import used_trials
+
+AROUND = 0.05  # s before a bout's first syllable and behind its last
+LOUDEST = 0.999  # quantile of the song's power that is 0 dB; the very loudest cell may be a click
+MOST = 3_000_000  # frames, about 1.5 GB
+# Share of samples at the largest value, or nearly, beyond which a spectrogram shows the clipping.
+CLIPPED, NEARLY = 0.02, 0.999
+
+
+@dataclass(frozen=True, eq=False)
+class Frames:
+    """A spectrogram of song, bout after bout.
+
+    Attributes
+    ----------
+    level : ndarray (frames, bands)
+        float32, dB relative to `reference` and not below -`floor`; of a spectrogram that was given,
+        its own values.
+    start : ndarray (frames,)
+        s at which each frame's hop begins; the frame is centred on the hop's middle.
+    piece : ndarray (frames,)
+        Bout of each frame, as trials number them, or 0, 1, ... of a recording without labels.
+        Frames of a piece adjoin.
+    hop : float
+        s.
+    frequencies : ndarray (bands,) or None
+        Hz, where known.
+    settings : SpectrogramSettings or None
+        What made it of sound; None where it was given.
+    reference : float
+        Power at 0 dB, in squares of the sound's unit.
+    """
+
+    level: np.ndarray
+    start: np.ndarray
+    piece: np.ndarray
+    hop: float
+    frequencies: np.ndarray | None
+    settings: SpectrogramSettings | None
+    reference: float = 1.0
+
+    @property
+    def lowest(self) -> float:
+        """What silence is: the floor, or the least value of a spectrogram that was given."""
+        return -self.settings.floor if self.settings else float(self.level.min())
+
+    @property
+    def pieces(self) -> list[slice]:
+        """The rows of each piece, in time."""
+        firsts = np.flatnonzero(np.r_[True, np.diff(self.piece) != 0])
+        return [slice(a, b) for a, b in zip(firsts, [*firsts[1:], len(self.piece)], strict=True)]
+
+    def folds(self, split: pd.DataFrame) -> np.ndarray:
+        """Return the fold (frames,) of each frame under a split, -1 in guards and outside."""
+        return folds_of(split, self.start, self.start + self.hop)
+
+    def within(self, onset: float, offset: float) -> slice:
+        """Return the rows of the frames whose middle lies in [onset, offset) s."""
+        middle = self.start + self.hop / 2
+        return slice(*np.searchsorted(middle, [onset, offset]))
+
+
+def make_frames(
+    recording: Recording, trials: pd.DataFrame, settings: SpectrogramSettings
+) -> Frames:
+    """Make a recording's frames, from its sound or else from the spectrogram that it was given.
+
+    Raises
+    ------
+    DataError
+        No sound and no spectrogram, a bout without sound, samples that are no numbers, clipped
+        sound, silence, or too many frames.
+    """
+    source = recording.audio or recording.spectrogram
+    if source is None:
+        raise DataError(
+            f"{recording.name} holds no sound and no spectrogram, so there is nothing that its "
+            "activity could be turned into; name the series under `audio:`, or ask for a figure "
+            "that needs none (embedding, comparison)."
+        )
+    given = isinstance(source, Spectrogram)
+    hop = 1 / source.rate if given else settings.hop
+    stretches = _stretches(recording, trials, source, hop)
+    numbers, begins, counts = map(np.array, zip(*stretches, strict=True))
+    if counts.sum() > MOST:
+        raise DataError(
+            f"{recording.name} has {counts.sum() * hop / 60:.0f} min of sound in "
+            f"{counts.sum()} frames, more than {MOST}; raise `spectrogram: hop`, or name a table "
+            "of labels, so that only bouts are kept."
+        )
+    if given:
+        parts = [source.read(a, a + n * hop) for a, n in zip(begins, counts, strict=True)]
+        level, reference = np.concatenate(parts), 1.0
+        if not np.isfinite(level).all():
+            raise DataError(
+                f"The spectrogram of {recording.name} holds values that are no numbers; fill or "
+                "cut them out."
+            )
+    else:
+        parts = [
+            _power(source, a, n, settings, recording.name)
+            for a, n in zip(begins, counts, strict=True)
+        ]
+        power = np.concatenate(parts)
+        reference = float(np.quantile(power, LOUDEST))
+        level = levels(power, max(reference, 1e-30), settings.floor)
+    if reference <= 0 or level.max() == level.min():
+        raise DataError(
+            f"The sound of {recording.name} is silent in all its bouts; name another series under "
+            "`audio:`, or correct the labels' times."
+        )
+    start = np.concatenate([a + hop * np.arange(n) for a, n in zip(begins, counts, strict=True)])
+    frequencies = source.frequencies if given else settings.frequencies
+    return Frames(
+        level,
+        start,
+        np.repeat(numbers, counts),
+        hop,
+        None if frequencies is None else np.asarray(frequencies, dtype=float),
+        None if given else settings,
+        reference,
+    )
+
+
+def _stretches(
+    recording: Recording, trials: pd.DataFrame, source: Audio | Spectrogram, hop: float
+) -> list[tuple[int, float, int]]:
+    """Return number, begin (s) and frames of every piece that is kept."""
+    if trials.empty:
+        spans = recording.sessions[["start_time", "stop_time"]].to_numpy(float)
+        bouts = enumerate(np.clip(spans, source.start_time, source.stop_time))
+    else:
+        used = set(used_trials(trials, recording.name)["bout"])
+        song = trials[trials["bout"].isin(used)].groupby("bout")
+        spans = np.c_[song["onset"].min() - AROUND, song["offset"].max() + AROUND]
+        bouts = zip(song.groups, spans, strict=True)
+    found, last = [], -np.inf
+    for number, (begin, end) in bouts:
+        begin, end = max(begin, source.start_time, last), min(end, source.stop_time)
+        # On the grid of a given spectrogram, which has frames at its own times.
+        if isinstance(source, Spectrogram):
+            begin = source.start_time + np.ceil((begin - source.start_time) / hop - 1e-6) * hop
+        count = int(np.floor((end - begin) / hop + 1e-6))
+        if count < 1:
+            raise DataError(
+                f"{recording.name} has no sound from {begin:.2f} s on, where bout {number} is "
+                f"sung; its sound lasts from {source.start_time:g} to {source.stop_time:g} s. "
+                "Correct the clock, or leave out labels without sound."
+            )
+        found.append((int(number), float(begin), count))
+        last = begin + count * hop
+    return found
+
+
+def _power(
+    audio: Audio, begin: float, count: int, settings: SpectrogramSettings, name: str
+) -> np.ndarray:
+    """Return the power of one piece of sound."""
+    # A window reaches half its length less half a hop beyond the frames' hops.
+    margin = (settings.window - settings.hop) / 2
+    first, last = begin - margin, begin + count * settings.hop + margin
+    heard = audio.read(max(first, audio.start_time), min(last, audio.stop_time))
+    if not np.isfinite(heard).all():
+        raise DataError(
+            f"The sound of {name} holds samples that are no numbers between {begin:.2f} and "
+            f"{last:.2f} s; fill or cut them out."
+        )
+    largest = np.abs(heard).max()
+    clipped = (np.abs(heard) >= NEARLY * largest).mean() if largest else 0.0
+    if clipped > CLIPPED:
+        raise DataError(
+            f"The sound of {name} is clipped between {begin:.2f} and {last:.2f} s: {clipped:.0%} "
+            "of its samples are at the largest value. Leave out its labels, or name another series "
+            "under `audio:`."
+        )
+    silent = max(0, round((audio.start_time - first) * audio.rate))
+    heard = np.pad(heard, (silent, 0))
+    return power_frames(resampled(heard, audio.rate, settings.rate), settings, count)
+
+
+def activity_around(
+    recording: Recording, frames: Frames, before: float, after: float
+) -> list[np.ndarray]:
+    """Return the activity of all units during each piece, and some time before and after.
+
+    Parameters
+    ----------
+    recording : Recording
+    frames : Frames
+    before, after : float
+        s before the first frame and behind the last; each is taken up to a whole number of hops.
+
+    Returns
+    -------
+    list of ndarray (hops, units)
+        float32: spikes in each hop, or of activity in bins the value of the bin that holds the
+        hop's middle (of counts, the share of a hop). NaN where a unit was not observed. Row
+        ``ceil(before / hop)`` is the first frame's.
+    """
+    hop = frames.hop
+    ahead, behind = hops(before, hop), hops(after, hop)
+    found = []
+    for piece in frames.pieces:
+        count = piece.stop - piece.start + ahead + behind
+        begin = frames.start[piece.start] - ahead * hop
+        edges = begin + hop * np.arange(count + 1)
+        found.append(_activity(recording, edges))
+    return found
+
+
+def hops(time: float, hop: float) -> int:
+    """Return how many hops hold a time (s)."""
+    return int(np.ceil(time / hop - 1e-6))
+
+
+def _activity(recording: Recording, edges: np.ndarray) -> np.ndarray:
+    units = recording.units
+    middle = (edges[:-1] + edges[1:]) / 2
+    if isinstance(units, Binned):
+        row = np.floor((middle - units.start_time) * units.rate).astype(int)
+        inside = (row >= 0) & (row < len(units.values))
+        values = units.values[np.clip(row, 0, len(units.values) - 1)].astype(np.float32)
+        values[~inside] = np.nan
+        if units.additive:
+            values *= (edges[1] - edges[0]) * units.rate
+    else:
+        counts = count_spikes(units.spike_times, nanoseconds(edges)[None])
+        values = counts[0].T.astype(np.float32)
+    for unit, observed in enumerate(units.observed or ()):
+        row = np.searchsorted(observed[:, 0], middle, side="right") - 1
+        seen = (row >= 0) & (middle < observed[np.maximum(row, 0), 1])
+        values[~seen, unit] = np.nan
+    return values
+
+
+def lagged(
+    activity: Sequence[np.ndarray], frames: Frames, before: float, after: float, bin: float
+) -> np.ndarray:
+    """Return for each frame the activity in bins around it.
+
+    Parameters
+    ----------
+    activity : sequence of ndarray
+        As `activity_around` returns it for the same `before` and `after`.
+    frames : Frames
+    before, after : float
+        s before and behind the beginning of the frame.
+    bin : float
+        s, in effect the nearest whole number of hops. Bins adjoin, from `before` on, as many as
+        fit.
+
+    Returns
+    -------
+    ndarray (frames, bins, units)
+        float32 means over those hops of each bin in which the unit was observed, else NaN.
+    """
+    hop = frames.hop
+    ahead = hops(before, hop)
+    width = max(1, round(bin / hop))
+    bins = max(1, (ahead + hops(after, hop)) // width)
+    parts = []
+    for piece, values in zip(frames.pieces, activity, strict=True):
+        count = piece.stop - piece.start
+        first = np.arange(count)[:, None] + width * np.arange(bins)
+        seen = np.isfinite(values)
+        total, hops_seen = _running(np.where(seen, values, 0)), _running(seen)
+        sums = total[first + width] - total[first]
+        over = hops_seen[first + width] - hops_seen[first]
+        parts.append(np.divide(sums, over, out=np.full(sums.shape, np.nan), where=over > 0))
+    return np.concatenate(parts).astype(np.float32)
+
+
+def _running(values: np.ndarray) -> np.ndarray:
+    """Return sums (n + 1, units) of all rows before each row."""
+    return np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(values, 0, dtype=float)])
+
+
+def write_frames(frames: Frames, path: str) -> None:
+    """Write frames to HDF5."""
+    with hdf5_writer(path) as file:
+        for name in ("level", "start", "piece"):
+            file[name] = getattr(frames, name)
+        file.attrs["hop"] = frames.hop
+        file.attrs["reference"] = frames.reference
+        if frames.frequencies is not None:
+            file["frequencies"] = frames.frequencies
+        if frames.settings is not None:
+            for name, value in vars(frames.settings).items():
+                file.attrs[name] = value
+
+
+def read_frames(path: str) -> Frames:
+    """Read what `write_frames` wrote."""
+    with h5py.File(path) as file:
+        names = SpectrogramSettings.__dataclass_fields__
+        settings = None
+        if "window" in file.attrs:
+            settings = SpectrogramSettings(**{name: file.attrs[name].item() for name in names})
+        return Frames(
+            file["level"][()],
+            file["start"][()],
+            file["piece"][()],
+            float(file.attrs["hop"]),
+            file["frequencies"][()] if "frequencies" in file else None,
+            settings,
+            float(file.attrs["reference"]),
+        )
