@@ -108,11 +108,15 @@ def rendition(frames: Frames, trials: pd.DataFrame, split: pd.DataFrame, seed: i
 
 
 def _sung_anew(
-    frames: Frames, sung: pd.DataFrame, split: pd.DataFrame, make: Callable
+    frames: Frames,
+    sung: pd.DataFrame,
+    split: pd.DataFrame,
+    make: Callable[[pd.DataFrame, int], np.ndarray],
 ) -> np.ndarray:
-    """Put what `make(training renditions, frames)` returns in the place of each held-out syllable.
+    """Put a rendition made of the training folds' in the place of each held-out syllable.
 
-    A type without any training rendition is the mean training frame of all syllables.
+    `make` takes the training renditions of its type and a number of frames. A type without any
+    training rendition is the mean training frame of all syllables.
     """
     fold = frames.folds(split)
     within = np.zeros(len(fold), dtype=bool)
