@@ -13,9 +13,7 @@ LOWEST, HIGHEST = 300.0, 5000.0  # Hz, beyond the fundamentals of songbirds that
 LAGS = 64_000  # per s; nothing is finer than a hundredth of the shortest period once interpolated
 PERIODIC = 0.85  # least height of the peak, of 1; see docs/voice/measures.md
 QUIET = -40.0  # dB relative to the reference; what is softer in all is background
-OCTAVE = (
-    0.01  # of the peak's height, by which the higher of two pitches an octave apart is favoured
-)
+OCTAVE = 0.05  # of the peak's height; by so much is the higher of two an octave apart favoured
 
 
 def pitch(level: np.ndarray, frequencies: np.ndarray, window: float) -> np.ndarray:
