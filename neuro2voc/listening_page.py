@@ -122,11 +122,14 @@ def _caption(excerpt: Excerpt, source: str) -> str:
     if source == ORIGINAL:
         return "what the others are measured against"
     numbers = excerpt.numbers[source]
-    words = [
-        f"correlation <b>{numbers['correlation']:.2f}</b>",
-        f"distortion <b>{numbers['cepstral_distortion']:.1f}</b> dB",
-    ]
-    return ", ".join(word.replace("<b>nan</b>", "none") for word in words)
+    return (
+        f"correlation {_number(numbers['correlation'], 2)}, "
+        f"distortion {_number(numbers['cepstral_distortion'], 1)} dB"
+    )
+
+
+def _number(value: float, digits: int) -> str:
+    return f"<b>{value:.{digits}f}</b>" if np.isfinite(value) else "unknown"
 
 
 def _picture(excerpt: Excerpt, source: str) -> bytes:

@@ -1,4 +1,4 @@
-"""Measures of generated sound as tables: per bout and syllable, and summed up with intervals."""
+"""Measures of generated sound, bout by bout and syllable by syllable."""
 
 from collections.abc import Mapping
 
@@ -7,14 +7,12 @@ import pandas as pd
 
 from neuro2voc import sound_measures as measures
 from neuro2voc.errors import DataError
-from neuro2voc.evaluation import balanced_accuracy, confusion, interval_over_bouts
 from neuro2voc.frames import Frames
 from neuro2voc.sound_identity import sung_trials
 from neuro2voc.sound_pitch import pitch, pitch_error
 
 PIECE = 2.0  # s, about as long as a bout; what stands for bouts where there are no labels
 EVERY = ""  # the label of what is not of one type of syllable
-IDENTITY = "identity"
 
 # Each measure's unit, and whether more is better.
 MEASURES = {
@@ -155,97 +153,3 @@ def _measured(
     if pitches is not None:
         values["pitch_error"], values["pitch_share"] = pitch_error(*pitches)
     return values
-
-
-def mean_over_bouts(table: pd.DataFrame) -> pd.DataFrame:
-    """Return method and measures: the mean of each over bouts (or pieces) in which it is defined.
-
-    Parameters
-    ----------
-    table : DataFrame
-        See `measure_table`.
-    """
-    bouts = table[table["unit"] != "syllable"]
-    return bouts.groupby("method", sort=False)[list(MEASURES)].mean().reset_index()
-
-
-def summary_table(
-    table: pd.DataFrame, heard: pd.DataFrame | None, resamples: int, seed: int
-) -> pd.DataFrame:
-    """Sum up measures: means over bouts and over the syllables of each type, with intervals.
-
-    Parameters
-    ----------
-    table : DataFrame
-        See `measure_table`.
-    heard : DataFrame or None
-        See `neuro2voc.sound_identity.heard_identities`; None without labels.
-    resamples, seed : int
-        Of the bootstrap over whole bouts. The same bouts are drawn for every method and measure.
-
-    Returns
-    -------
-    DataFrame
-        method; unit ('bout', 'piece' or 'syllable'); label ('' for all); measure; value; its 95 %
-        interval low to high (percentiles; NaN with one bout); n (bouts or syllables in which the
-        measure is defined); n_bouts. The measure `identity` is the balanced accuracy of the
-        syllables heard, of all (label '') or the share of one type that is heard as such.
-    """
-    rows = []
-    for (method, unit, label), part in table.groupby(["method", "unit", "label"], sort=False):
-        weights = _weights(part["bout"], resamples, seed)
-        for measure in MEASURES:
-            about = {"method": method, "unit": unit, "label": label, "measure": measure}
-            rows.append(about | _mean(part[measure], part["bout"], weights))
-    if heard is not None:
-        for method, part in heard.groupby("method", sort=False):
-            about = {"method": method, "unit": "syllable", "measure": IDENTITY}
-            rows.append(about | {"label": EVERY} | _heard(part, resamples, seed))
-            for label, own in part.groupby("truth"):
-                right = (own["truth"] == own["prediction"]).astype(float)
-                weights = _weights(own["bout"], resamples, seed)
-                rows.append(about | {"label": label} | _mean(right, own["bout"], weights))
-    columns = ["method", "unit", "label", "measure", "value", "low", "high", "n", "n_bouts"]
-    return pd.DataFrame(rows)[columns]
-
-
-def _weights(bouts: pd.Series, resamples: int, seed: int) -> np.ndarray:
-    """Return how often each bout, in sorted order, is drawn in each resample."""
-    number = bouts.nunique()
-    rng = np.random.default_rng(seed)
-    return rng.multinomial(number, np.full(number, 1 / number), size=resamples).astype(float)
-
-
-def _mean(values: pd.Series, bouts: pd.Series, weights: np.ndarray) -> dict[str, float]:
-    """Mean of what is defined, with its interval from drawn bouts."""
-    names, bout = np.unique(bouts, return_inverse=True)
-    values = values.to_numpy()
-    defined = np.isfinite(values)
-    total = np.bincount(bout, np.where(defined, values, 0), len(names))
-    count = np.bincount(bout, defined, len(names))
-    low = high = np.nan
-    if (count > 0).sum() > 1:
-        drawn = weights @ count
-        means = np.divide(weights @ total, drawn, out=np.full(len(drawn), np.nan), where=drawn > 0)
-        low, high = np.nanquantile(means, [0.025, 0.975])
-    mean = total.sum() / count.sum() if count.sum() else np.nan
-    return {
-        "value": mean,
-        "low": low,
-        "high": high,
-        "n": int(defined.sum()),
-        "n_bouts": int((count > 0).sum()),
-    }
-
-
-def _heard(part: pd.DataFrame, resamples: int, seed: int) -> dict[str, float]:
-    truth, prediction = part["truth"].to_numpy(), part["prediction"].to_numpy()
-    labels = pd.unique(np.concatenate([truth, prediction]))
-    low, high = interval_over_bouts(truth, prediction, part["bout"], labels, resamples, seed)
-    return {
-        "value": balanced_accuracy(confusion(truth, prediction, labels)),
-        "low": low,
-        "high": high,
-        "n": len(part),
-        "n_bouts": part["bout"].nunique(),
-    }

@@ -12,13 +12,8 @@ from neuro2voc.errors import DataError
 from neuro2voc.frames import make_frames
 from neuro2voc.references import limit, mean_frame, references, rendition, silence, template
 from neuro2voc.sound_identity import REAL, heard_identities, stretched, sung_trials
-from neuro2voc.sound_tables import (
-    IDENTITY,
-    MEASURES,
-    mean_over_bouts,
-    measure_table,
-    summary_table,
-)
+from neuro2voc.sound_summary import IDENTITY, judged_table, mean_over_bouts, summary_table
+from neuro2voc.sound_tables import MEASURES, measure_table
 from neuro2voc.sources.simulate import simulate
 from neuro2voc.spectrograms import SpectrogramSettings
 from neuro2voc.splits import make_split
@@ -194,6 +189,45 @@ def test_intervals_resample_whole_bouts(summed):
     assert one["n"].item() == len(syllables)
     assert one["n_bouts"].item() == syllables["bout"].nunique()
     assert one["value"].item() == pytest.approx(syllables["correlation"].mean())
+
+
+def test_gains_are_paired_and_nulls_are_counted(bird, made, summed):
+    table, _, summary = summed
+    measured = ["mean", "template"]
+    null = pd.concat(
+        [
+            pd.DataFrame(
+                {
+                    "method": measured,
+                    "replicate": number,
+                    "correlation": [0.1 * number, 0.1 * number],
+                    "squared_error": [100.0 - number, 100.0 - number],
+                    "identity": [0.25, 0.25],
+                }
+            )
+            for number in range(1, 5)
+        ]
+    )
+    judged = judged_table(summary, table, null, "rendition", 500, 1).set_index(
+        ["method", "measure"]
+    )
+    bouts = table[table["unit"] == "bout"].set_index(["method", "number"])
+    for measure, sign in (("correlation", 1), ("squared_error", -1)):
+        gain = sign * (bouts.loc["template", measure] - bouts.loc["rendition", measure])
+        row = judged.loc["template", measure]
+        assert row["gain"] == pytest.approx(gain.mean())
+        assert row["gain_low"] < row["gain"] < row["gain_high"]
+        half = 1.96 * gain.std(ddof=1) / np.sqrt(len(gain))
+        assert row["gain_high"] - row["gain_low"] == pytest.approx(2 * half, rel=0.4)
+    row = judged.loc["template", "correlation"]
+    assert (row["null_low"], row["null_high"], row["p"]) == pytest.approx((0.1, 0.4, 0.2))
+    # Of errors the smaller is the better: p counts replicates at most as large.
+    assert judged.loc["mean", "squared_error"]["p"] == 1
+    assert judged.loc["template", "squared_error"]["p"] == pytest.approx(0.2)
+    assert judged.loc["template", "identity"]["p"] == pytest.approx(0.2)
+    assert np.isnan(judged.loc["limit", "correlation"]["p"])
+    assert np.isnan(judged.loc["rendition", "correlation"]["gain"])
+    assert set(judged["label"]) == {""}
 
 
 def test_a_recording_without_labels_is_measured_in_pieces(bird):
