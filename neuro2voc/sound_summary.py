@@ -64,6 +64,7 @@ def summary_table(
 def judged_table(
     summary: pd.DataFrame,
     table: pd.DataFrame,
+    heard: pd.DataFrame | None,
     null: pd.DataFrame | None,
     baseline: str,
     resamples: int,
@@ -77,6 +78,8 @@ def judged_table(
         See `summary_table`.
     table : DataFrame
         See `measure_table`.
+    heard : DataFrame or None
+        As `summary_table` took it.
     null : DataFrame or None
         method, replicate, and a column per measure (means over bouts; see `mean_over_bouts`) of the
         same methods on surrogates.
@@ -91,17 +94,23 @@ def judged_table(
         The summary's rows of all bouts and of identity over all labels, with gain (over the
         baseline in the same bouts, positive where better) and its interval gain_low to gain_high;
         null_low, null_mean, null_high, null_replicates, and p (one-sided: replicates at least as
-        good). Identity has no gain.
+        good).
     """
     rows = summary[(summary["label"] == EVERY) & ~_of_syllables(summary)].copy()
     bouts = table[table["unit"] != "syllable"]
     gains, nulls = [], []
     for method, measure in zip(rows["method"], rows["measure"], strict=True):
         more = MEASURES.get(measure, ("", True))[1]
-        gains.append(_gain(bouts, method, measure, baseline, more, resamples, seed))
+        if method == baseline:
+            gains.append({"gain": np.nan})
+        elif measure == IDENTITY:
+            gains.append(_heard_gain(heard, method, baseline, resamples, seed))
+        else:
+            gains.append(_gain(bouts, method, measure, baseline, more, resamples, seed))
         value = rows.loc[(rows["method"] == method) & (rows["measure"] == measure), "value"].item()
         nulls.append(_beside_null(null, method, measure, value, more))
-    for found in (pd.DataFrame(gains), pd.DataFrame(nulls)):
+    columns = ["gain", "gain_low", "gain_high"]
+    for found in (pd.DataFrame(gains).reindex(columns=columns), pd.DataFrame(nulls)):
         rows[list(found)] = found.to_numpy()
     return rows.reset_index(drop=True)
 
@@ -119,18 +128,40 @@ def _gain(
     resamples: int,
     seed: int,
 ) -> dict[str, float]:
-    names = ["gain", "gain_low", "gain_high"]
-    if measure not in MEASURES or method == baseline:
-        return dict.fromkeys(names, np.nan)
     both = [
         bouts[bouts["method"] == name].set_index("number")[measure] for name in (method, baseline)
     ]
     difference = (both[0] - both[1]).dropna() * (1 if more else -1)
     if difference.empty:
-        return dict.fromkeys(names, np.nan)
+        return {"gain": np.nan}
     number = difference.index.to_series()
     found = _mean(difference, number, _weights(number, resamples, seed))
-    return dict(zip(names, (found["value"], found["low"], found["high"]), strict=True))
+    return {"gain": found["value"], "gain_low": found["low"], "gain_high": found["high"]}
+
+
+def _heard_gain(
+    heard: pd.DataFrame, method: str, baseline: str, resamples: int, seed: int
+) -> dict[str, float]:
+    """Difference of balanced accuracies over the trials that both methods have."""
+    right = heard.assign(right=(heard["truth"] == heard["prediction"]).astype(float))
+    right = right[right["method"].isin([method, baseline])]
+    both = right.pivot_table(index=["truth", "bout", "trial"], columns="method", values="right")
+    both = both.dropna()
+    if baseline not in both or both.empty:
+        return {"gain": np.nan}
+    difference = (both[method] - both[baseline]).reset_index(name="gain")
+    names = np.unique(difference["bout"])
+    weights = _weights(difference["bout"], resamples, seed)
+    once = np.vstack([np.ones(len(names)), weights])
+    recalls = []
+    for _, own in difference.groupby("truth"):
+        bout = np.searchsorted(names, own["bout"])
+        count = once @ np.bincount(bout, minlength=len(names))
+        total = once @ np.bincount(bout, own["gain"], len(names))
+        recalls.append(np.divide(total, count, out=np.full(len(once), np.nan), where=count > 0))
+    value, *drawn = np.nanmean(recalls, axis=0)
+    low, high = np.quantile(drawn, [0.025, 0.975]) if len(names) > 1 else (np.nan, np.nan)
+    return {"gain": value, "gain_low": low, "gain_high": high}
 
 
 def _beside_null(
@@ -138,15 +169,17 @@ def _beside_null(
 ) -> dict[str, float]:
     scores = np.zeros(0)
     if null is not None and measure in null:
-        scores = null.loc[null["method"] == method, measure].dropna().to_numpy()
+        scores = null.loc[null["method"] == method, measure].to_numpy(float)
     if not len(scores) or np.isnan(value):
         names = ["null_low", "null_mean", "null_high", "p"]
         return dict.fromkeys(names, np.nan) | {"null_replicates": 0}
     sign = 1 if more else -1
+    defined = scores[np.isfinite(scores)]
+    # Surrogates in which a measure is undefined (no voiced frame) are not as good as this.
     return {
-        "null_low": scores.min(),
-        "null_mean": scores.mean(),
-        "null_high": scores.max(),
+        "null_low": defined.min() if len(defined) else np.nan,
+        "null_mean": defined.mean() if len(defined) else np.nan,
+        "null_high": defined.max() if len(defined) else np.nan,
         "p": p_value(sign * value, sign * scores),
         "null_replicates": len(scores),
     }

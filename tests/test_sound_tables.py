@@ -192,7 +192,7 @@ def test_intervals_resample_whole_bouts(summed):
 
 
 def test_gains_are_paired_and_nulls_are_counted(bird, made, summed):
-    table, _, summary = summed
+    table, heard, summary = summed
     measured = ["mean", "template"]
     null = pd.concat(
         [
@@ -208,7 +208,7 @@ def test_gains_are_paired_and_nulls_are_counted(bird, made, summed):
             for number in range(1, 5)
         ]
     )
-    judged = judged_table(summary, table, null, "rendition", 500, 1).set_index(
+    judged = judged_table(summary, table, heard, null, "rendition", 500, 1).set_index(
         ["method", "measure"]
     )
     bouts = table[table["unit"] == "bout"].set_index(["method", "number"])
@@ -228,6 +228,10 @@ def test_gains_are_paired_and_nulls_are_counted(bird, made, summed):
     assert np.isnan(judged.loc["limit", "correlation"]["p"])
     assert np.isnan(judged.loc["rendition", "correlation"]["gain"])
     assert set(judged["label"]) == {""}
+    row = judged.loc["mean", "identity"]
+    lost = row["value"] - judged.loc["rendition", "identity"]["value"]
+    assert row["gain"] == pytest.approx(lost)
+    assert row["gain_low"] <= row["gain"] <= row["gain_high"] < 0
 
 
 def test_a_recording_without_labels_is_measured_in_pieces(bird):
