@@ -21,7 +21,7 @@ REFERENCES = ("silence", "mean", "shifted song", "template", "rendition", "limit
 FAR = ("silence", "mean", "shifted song")  # may lie beyond a panel, which is for what competes
 ORDER = (IDENTITY, *MEASURES)
 WORDS = {
-    IDENTITY: "syllable heard",
+    IDENTITY: "syllable heard\n(bal. accuracy)",
     "correlation": "correlation",
     "squared_error": "squared\nerror",
     "similarity": "structural\nsimilarity",
@@ -91,13 +91,13 @@ def draw_voice_measures(
     """
     splits = [name for name in SPLITS if (table["split"] == name).any()]
     splits += [name for name in table["split"].unique() if name not in splits]
-    measured = table.loc[table["value"].notna(), "measure"]
-    measures = [name for name in ORDER if (measured == name).any()]
+    table = table[table["value"].notna()]
+    measures = [name for name in ORDER if (table["measure"] == name).any()]
     methods = [name for name in table["method"].unique() if name not in REFERENCES]
     table = table.assign(verdict=[verdict(row, baseline) for _, row in table.iterrows()])
     own = table[table["method"].isin(methods)]
     baseline = baseline if baseline in methods else ""
-    handles = _handles(own, baseline, surrogate)
+    handles = _handles(own, baseline, surrogate, (table["method"] == "limit").any())
     columns = 2 if len(splits) > 1 else 1
     figure = style.new_figure(
         style.PAGE if len(splits) > 1 else style.COLUMN + 25,
@@ -117,7 +117,7 @@ def draw_voice_measures(
             _draw_panel(ax, part.set_index("method"), methods, baseline, limits)
             if row == 0:
                 _title(ax, split, part)
-        axes[row, 0].set_ylabel(_label(measure))
+        axes[row, 0].set_ylabel(_label(measure, "cepstral_distortion" in measures))
     for ax in axes[-1]:
         ax.set_xticks(range(len(methods)), methods, rotation=40, ha="right", rotation_mode="anchor")
     for ax in axes[:-1].ravel():
@@ -127,15 +127,21 @@ def draw_voice_measures(
     return figure
 
 
-def _label(measure: str) -> str:
-    unit = MEASURES.get(measure, ("", True))[0]
+def _label(measure: str, decibels: bool) -> str:
+    # A spectrogram that was given is in a unit of its own.
+    unit = MEASURES.get(measure, ("", True))[0] if decibels else ""
     return f"{WORDS[measure]}" + (f"\n({unit})" if unit else "")
 
 
 def _title(ax: Axes, split: str, part: pd.DataFrame) -> None:
-    unit = {"piece": "pieces of song"}.get(part["unit"].iat[0], "bouts")
+    pieces = (part["unit"] == "piece").any()
+    held = SPLITS.get(split, "") if not pieces else "stretches of time held out"
     count = int(part["n_bouts"].max())
-    ax.set_title(f"{split}: {SPLITS.get(split, '')}\n{count} {unit}", loc="left")
+    ax.set_title(f"{split}: {held}\n{count} {_units(part)}", loc="left")
+
+
+def _units(table: pd.DataFrame) -> str:
+    return "pieces of about 2 s" if (table["unit"] == "piece").any() else "bouts"
 
 
 def _limits(rows: pd.DataFrame, measure: str) -> tuple[float, float]:
@@ -158,11 +164,11 @@ def _draw_panel(
     ax.set(ylim=limits, xlim=(-0.6, len(methods) - 0.4))
     ax.yaxis.set_major_locator(MaxNLocator(nbins=3, min_n_ticks=2))  # panels are low
     names = [name for name in REFERENCES if name in part.index]
-    _draw_references(ax, part.loc[names, "value"].dropna(), limits)
+    _draw_references(ax, part.loc[names, "value"], limits)
     if baseline and baseline in part.index:
         ax.axhline(part.loc[baseline, "value"], color=style.ORANGE, ls=":", lw=1.2, zorder=1)
     for x, method in enumerate(methods):
-        if method not in part.index or np.isnan(part.loc[method, "value"]):
+        if method not in part.index:
             continue
         row = part.loc[method]
         if np.isfinite(row["null_low"]):
@@ -184,20 +190,8 @@ def _draw_references(ax: Axes, values: pd.Series, limits: tuple[float, float]) -
         if inside:
             dashes = "-" if name == "limit" else (0, (4, 2))
             ax.axhline(values[name], color=color, ls=dashes, lw=0.8, zorder=1)
-            ax.annotate(
-                "",
-                (1, at),
-                (1.04, shown),
-                xycoords="axes fraction",
-                textcoords="axes fraction",
-                arrowprops={
-                    "arrowstyle": "-",
-                    "color": color,
-                    "lw": 0.5,
-                    "shrinkA": 0,
-                    "shrinkB": 0,
-                },
-            )
+            leader = {"color": color, "lw": 0.5, "transform": ax.transAxes, "clip_on": False}
+            ax.plot([1, 1.04], [at, shown], **leader)[0].set_in_layout(False)
         arrow = "" if inside else " ↓" if at < 0 else " ↑"
         ax.annotate(
             f"{name} {_short(values[name])}{arrow}",
@@ -229,7 +223,7 @@ def _point(name: str) -> dict:
     return {"marker": "o", "ms": 4.6, "mew": 0.8, "ls": "none", **VERDICTS[name]}
 
 
-def _handles(own: pd.DataFrame, baseline: str, surrogate: str) -> list:
+def _handles(own: pd.DataFrame, baseline: str, surrogate: str, limit: bool) -> list:
     """Return the legend: only what occurs."""
     beside = f" and than “{baseline}”" if baseline else ""
     words = {
@@ -251,7 +245,8 @@ def _handles(own: pd.DataFrame, baseline: str, surrogate: str) -> list:
     if baseline:
         dotted = {"color": style.ORANGE, "ls": ":", "lw": 1.2}
         handles.append(Line2D([], [], **dotted, label=f"level of “{baseline}”"))
-    label = "needs no neuron (limit: simulator told all but noise)"
+    label = "what needs no neuron"
+    label += " (limit: the simulator, told all but noise)" if limit else ""
     handles.append(Line2D([], [], color=style.GREY, ls=(0, (4, 2)), lw=0.8, label=label))
     return handles
 
@@ -261,7 +256,7 @@ def _headline(own: pd.DataFrame, splits: list[str], methods: list[str], baseline
     split = "blocked" if "blocked" in splits else splits[-1]
     lines = ["Up is better in every panel."]
     for measure in ("correlation", "cepstral_distortion"):
-        rows = own[(own["split"] == split) & (own["measure"] == measure) & own["value"].notna()]
+        rows = own[(own["split"] == split) & (own["measure"] == measure)]
         if rows.empty or (rows["verdict"] == "unjudged").all():
             continue
         stand = [m for m in methods if m != baseline and _is(rows, m, "stands")]
@@ -269,7 +264,7 @@ def _headline(own: pd.DataFrame, splits: list[str], methods: list[str], baseline
         what = f"{split}, {measure.replace('_', ' ')}: "
         beside = f" and “{baseline}”" if baseline else ""
         what += f"{_listed(stand)} better than null{beside}"
-        what += f"; {_listed(above)} than null only" if above else ""
+        what += f"; better than null only: {_listed(above)}" if above else ""
         lines.append(f"{what}.")
     return lines
 
@@ -283,7 +278,8 @@ def _listed(names: list[str]) -> str:
 
 
 def _notes(own: pd.DataFrame, table: pd.DataFrame) -> list[str]:
-    notes = ["Lines through points are 95 % intervals over bouts. An arrow: beyond the panel."]
+    notes = [f"Lines through points are 95 % intervals over {_units(table)}."]
+    notes[0] += " An arrow: beyond the panel."
     if (table["measure"] == IDENTITY).any():
         notes[0] += f" “{REAL}”: what the classifier makes of the real sound."
     if (table["measure"] == "pitch_error").any():
