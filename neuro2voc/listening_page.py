@@ -61,7 +61,8 @@ def listening_page(
     words = {**WORDS, **(words or {})}
     sources = list(made[0].level)
     legend = "".join(
-        f"<dt>{escape(name)}</dt><dd>{escape(words.get(name, ''))}</dd>" for name in sources
+        f"<div><dt>{escape(name)}</dt><dd>{escape(words.get(name, ''))}</dd></div>"
+        for name in sources
     )
     return PAGE.substitute(
         title=escape(title),

@@ -49,12 +49,14 @@ body { margin: 0 auto; max-width: 110rem; padding: 1rem; color: var(--ink);
 h1 { font-size: 1.3rem; margin: 0 0 .5rem; }
 h2 { font-size: 1.05rem; margin: 0; }
 h3 { font-size: .9rem; margin: 0; }
-.top p, .top details { max-width: 46rem; margin: .5rem 0; }
+.top p { max-width: 46rem; margin: .5rem 0; }
+dl { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 20rem), 1fr));
+  gap: .3rem 1rem; margin: .3rem 0; }
 .kind { display: inline-block; margin: 0; padding: .1rem .4rem; border: 2px solid var(--mark);
   color: var(--mark); font-weight: bold; }
 .keys, section header p, figcaption { color: var(--soft); font-size: .85rem; }
-dt { font-weight: bold; }
-dd { margin: 0 0 .3rem 1rem; }
+dt { font-weight: bold; font-size: .9rem; }
+dd { margin: 0; font-size: .9rem; }
 section { border-top: 1px solid var(--line); padding: .8rem 0; }
 section header { display: flex; flex-wrap: wrap; gap: .2rem 1rem; align-items: baseline; }
 section header p { margin: 0; }
