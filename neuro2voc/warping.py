@@ -7,15 +7,22 @@ renditions say whether renditions are alike, never which label they have.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.distance import cdist
 
+from neuro2voc.decoding import outer_folds
 from neuro2voc.errors import DataError
 from neuro2voc.frames import Frames, activity_around, hops
 from neuro2voc.recording import Recording
+from neuro2voc.splits import NONE
+from neuro2voc.trials import used_trials
+
+# Rows that are trained on and held out.
+Parts = list[tuple[np.ndarray, np.ndarray]]
 
 WARPS = ("unwarped", "linear", "dtw")
 REACH = 3  # standard deviations, behind which a Gaussian is nothing
@@ -59,40 +66,72 @@ def _smoothed(values: np.ndarray, width: float) -> np.ndarray:
     """Smooth over rows by a Gaussian of `width` rows; what is missing has no weight."""
     seen = np.isfinite(values)
     weight = gaussian_filter1d(seen.astype(np.float32), width, 0, truncate=REACH, mode="nearest")
-    total = gaussian_filter1d(
-        np.where(seen, values, 0), width, 0, truncate=REACH, mode="nearest"
-    )
+    total = gaussian_filter1d(np.where(seen, values, 0), width, 0, truncate=REACH, mode="nearest")
     return np.divide(total, weight, out=np.full_like(total, np.nan), where=seen)
 
 
-def rendition_rows(frames: Frames, trials: pd.DataFrame, name: str) -> tuple[np.ndarray, ...]:
-    """Return the first row (trials,) of each trial among the frames and their number (trials,).
+@dataclass(frozen=True, eq=False)
+class Renditions:
+    """The renditions that are trained on and held out.
+
+    Attributes
+    ----------
+    trials : DataFrame
+        Used trials that have a fold, with `fold`.
+    first, count : ndarray (trials,)
+        First row of each among the frames, and number of its frames.
+    folds : list of (train, test)
+        Rows of `trials`.
+    """
+
+    trials: pd.DataFrame
+    first: np.ndarray
+    count: np.ndarray
+    folds: Parts
+
+
+def make_renditions(
+    trials: pd.DataFrame, split: pd.DataFrame, frames: Frames, name: str
+) -> Renditions:
+    """Find the renditions among the frames.
 
     Parameters
     ----------
-    frames : Frames
     trials : DataFrame
-        trial, onset, offset (s), label.
+        All trials; only used ones that have a fold take part.
+    split : DataFrame
+        See `neuro2voc.splits.make_split`.
+    frames : Frames
     name : str
         The bird's, for messages.
 
     Raises
     ------
     DataError
-        A syllable shorter than two frames.
+        No labels, or a syllable shorter than two frames.
     """
-    spans = [frames.within(*span) for span in zip(trials["onset"], trials["offset"], strict=True)]
+    used = used_trials(trials, name)
+    fold = outer_folds(used, split)
+    used = used.assign(fold=fold)[fold != NONE].reset_index(drop=True)
+    spans = [frames.within(*span) for span in zip(used["onset"], used["offset"], strict=True)]
     first = np.array([span.start for span in spans], dtype=int)
     count = np.array([span.stop - span.start for span in spans], dtype=int)
     if (count < 2).any():
-        row = trials.iloc[int(np.argmax(count < 2))]
+        row = used.iloc[int(np.argmax(count < 2))]
         raise DataError(
             f"{name}: the syllable '{row['label']}' from {row['onset']:.3f} to "
             f"{row['offset']:.3f} s (trial {row['trial']}) holds {count[count < 2][0]} frames of "
             f"{1000 * frames.hop:g} ms, and warping needs two; lower `spectrogram: hop`, or leave "
             "out its label under `labels`."
         )
-    return first, count
+    fold = used["fold"].to_numpy()
+    folds = [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in np.unique(fold)]
+    return Renditions(used, first, count, folds)
+
+
+def rows_of(first: np.ndarray, count: np.ndarray) -> np.ndarray:
+    """Return all rows of these renditions, one after another."""
+    return np.concatenate([np.arange(a, a + n) for a, n in zip(first, count, strict=True)])
 
 
 def sampled(values: np.ndarray, places: np.ndarray) -> np.ndarray:
@@ -131,7 +170,7 @@ def dtw_places(
     values : ndarray (rows, columns)
         What renditions are compared by.
     first, count : ndarray (n,)
-        See `rendition_rows`.
+        See `Renditions`.
     reference : ndarray (length, columns)
         See `fit_reference`.
 

@@ -308,6 +308,12 @@ FIGURES = [
     "results/methods/{bird}.txt",
 ]
 
+# Those that need sound.
+SOUND_FIGURES = [
+    "results/warping/{bird}.png",
+    "results/canonical/{bird}.png",
+]
+
 # Those of a bird's networks under each split, and the networks that they are of.
 NETWORK_FIGURES = {
     "losses": (*configuration.NETWORKS, *configuration.SEQUENCES),
@@ -321,6 +327,12 @@ def all_figures():
         figure.format(bird=bird, **config["confusion"])
         for bird in config["birds"]
         for figure in FIGURES
+    ]
+    of_birds += [
+        figure.format(bird=bird)
+        for bird in config["birds"]
+        for figure in SOUND_FIGURES
+        if has_sound(bird)
     ]
     of_birds += [
         f"results/{figure}/{bird}/{split}.png"
