@@ -95,7 +95,7 @@ def warp_plan(values: np.ndarray, renditions: Renditions) -> Plan:
             both = np.r_[own, held]
             spans = first[both], count[both]
             places = {
-                "unwarped": unwarped_places(spans[0], len(reference)),
+                "unwarped": unwarped_places(first[both], renditions.last[both], len(reference)),
                 "linear": linear_places(*spans, len(reference)),
                 "dtw": dtw_places(compared, *spans, reference),
             }
@@ -210,7 +210,8 @@ def template_table(
         if modality == ACTIVITY and null:
             table = _beside_null(table, null, renditions.trials)
         parts.append(table.assign(modality=modality))
-        log.info("%s: %s", modality, found.mean(axis=1).round(3).tolist())
+        means = table.loc[table["label"] == ALL, "similarity"]
+        log.info("%s: %s", modality, means.round(3).tolist())
     return pd.concat(parts, ignore_index=True).reindex(columns=COLUMNS)
 
 

@@ -80,6 +80,8 @@ class Renditions:
         Used trials that have a fold, with `fold`.
     first, count : ndarray (trials,)
         First row of each among the frames, and number of its frames.
+    last : ndarray (trials,)
+        Last row of the piece of song that each lies in.
     folds : list of (train, test)
         Rows of `trials`.
     """
@@ -87,6 +89,7 @@ class Renditions:
     trials: pd.DataFrame
     first: np.ndarray
     count: np.ndarray
+    last: np.ndarray
     folds: Parts
 
 
@@ -126,7 +129,9 @@ def make_renditions(
         )
     fold = used["fold"].to_numpy()
     folds = [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in np.unique(fold)]
-    return Renditions(used, first, count, folds)
+    ends = np.array([piece.stop for piece in frames.pieces])
+    last = ends[np.searchsorted(ends, first, side="right")] - 1
+    return Renditions(used, first, count, last, folds)
 
 
 def rows_of(first: np.ndarray, count: np.ndarray) -> np.ndarray:
@@ -135,13 +140,10 @@ def rows_of(first: np.ndarray, count: np.ndarray) -> np.ndarray:
 
 
 def sampled(values: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """Return values (rows, columns) at fractional rows (...), linearly interpolated (..., columns).
-
-    Beyond the last row there is the last.
-    """
-    low = np.clip(np.floor(places).astype(int), 0, len(values) - 1)
+    """Return values (rows, columns) at fractional rows (...), interpolated (..., columns)."""
+    low = np.floor(places).astype(int)
     high = np.minimum(low + 1, len(values) - 1)
-    part = np.clip(places - low, 0, 1)[..., None].astype(values.dtype)
+    part = (places - low)[..., None].astype(values.dtype)
     return values[low] * (1 - part) + values[high] * part
 
 
@@ -150,9 +152,12 @@ def reference_length(count: np.ndarray) -> int:
     return max(2, int(np.floor(np.median(count) + 0.5)))
 
 
-def unwarped_places(first: np.ndarray, length: int) -> np.ndarray:
-    """Return the rows (n, length) from each rendition's first on, whatever its own length."""
-    return first[:, None] + np.arange(length, dtype=float)
+def unwarped_places(first: np.ndarray, last: np.ndarray, length: int) -> np.ndarray:
+    """Return the rows (n, length) from each rendition's first on, whatever its own length.
+
+    Where a piece of song ends before, its last frame is repeated.
+    """
+    return np.minimum(first[:, None] + np.arange(length, dtype=float), last[:, None])
 
 
 def linear_places(first: np.ndarray, count: np.ndarray, length: int) -> np.ndarray:

@@ -110,7 +110,13 @@ def _handles(table: pd.DataFrame) -> list:
 
 def _headline(table: pd.DataFrame, recording: Recording) -> list[str]:
     lines = [_control(recording)] if recording.surrogate else []
-    return lines + [_finding(table, question) for question in (SYLLABLES, RENDITIONS)]
+    lines += [_finding(table, question) for question in (SYLLABLES, RENDITIONS)]
+    first = table[table["question"] == RENDITIONS].iloc[0]
+    return [
+        *lines,
+        f"In sample the latter would seem to be {first['in_sample']:.2f}, and "
+        f"{first['in_sample_null']:.2f} where renditions are exchanged: overfitting alone.",
+    ]
 
 
 def _control(recording: Recording) -> str:
@@ -127,18 +133,12 @@ def _finding(table: pd.DataFrame, question: str) -> str:
     best = rows.loc[rows["correlation"].idxmax()]
     stand = int((rows["p"] <= LEVEL).sum())
     follows = "follows" if stand else "is not seen to follow"
-    words = (
-        f"Activity {follows} {WORDS[question]}: at most {best['correlation']:.2f} "
-        f"({best['low']:.2f} to {best['high']:.2f}) in held-out trials, p = {best['p']:.3g}"
+    span = f"{best['low']:.2f} to {best['high']:.2f}".replace("-", "−")
+    pairs = f"; {stand} {'pair stands' if stand == 1 else 'pairs stand'}" if stand else ""
+    return (
+        f"Activity {follows} {WORDS[question]}: {best['correlation']:.2f} ({span}) in held-out "
+        f"trials, p = {best['p']:.3g}{pairs}."
     )
-    if stand:
-        words += f", {stand} {'pair' if stand == 1 else 'pairs'} above chance"
-    first = rows.iloc[0]
-    words += (
-        f"; in sample {first['in_sample']:.2f}, and {first['in_sample_null']:.2f} where nothing is "
-        "shared."
-    )
-    return words.replace("-", "−")
 
 
 def _note(table: pd.DataFrame, split: str) -> str:

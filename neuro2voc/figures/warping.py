@@ -23,7 +23,7 @@ LOOKS = {
     "linear": (style.BLUE, "o"),
     "dtw": (style.VERMILION, "^"),
 }
-WORDS = {"unwarped": "unwarped", "linear": "linear", "dtw": "DTW"}
+WORDS = {"unwarped": "unwarped", "linear": "linear warping", "dtw": "DTW"}
 MEAN = "mean"  # over labels
 
 
@@ -67,8 +67,8 @@ def draw_warping(
     for row, modality in enumerate((SOUND, ACTIVITY)):
         ax = right.add_subplot(2, 1, row + 1)
         _draw_likeness(ax, table[table["modality"] == modality], labels)
-        owed = ": more alike by construction" if modality == by else ": the test"
-        ax.set_title(f"{modality}{owed}", loc="left")
+        words = "DTW was found on it, and is bound to help" if modality == by else "the test of DTW"
+        ax.set_title(f"{modality} ({words})", loc="left")
     style.legend_below(figure, handles, 4)
     return figure
 
@@ -147,9 +147,9 @@ def _headline(table: pd.DataFrame, recording: Recording, by: str) -> list[str]:
         f"Held-out {by}: {found['unwarped']:.2f} as it is, {found['linear']:.2f} warped linearly, "
         f"{found['dtw']:.2f} by DTW, which was found on this very {by}."
     )
-    told = [_gain(means.loc[(other, warp)], WORDS[warp]) for warp in ("linear", "dtw")]
+    told = [_gain(means.loc[(other, warp)], warp) for warp in ("linear", "dtw")]
     start = means.loc[(other, "unwarped"), "similarity"]
-    lines.append(f"Held-out {other}, {start:.3f} as it is: {'; '.join(told)}.".replace("-", "−"))
+    lines.append(f"Held-out {other}: {start:.3f} as it is; {'; '.join(told)}.")
     return lines
 
 
@@ -162,15 +162,14 @@ def _control(recording: Recording) -> str:
     return f"A control ({recording.surrogate}): activity should be like no template."
 
 
-def _gain(row: pd.Series, name: str) -> str:
+def _gain(row: pd.Series, warp: str) -> str:
     verdict = "changes nothing that could be told"
     if row["gain_low"] > 0:
         verdict = "helps"
     if row["gain_high"] < 0:
         verdict = "harms"
-    return (
-        f"{name} {verdict} ({row['gain']:+.3f}, {row['gain_low']:+.3f} to {row['gain_high']:+.3f})"
-    )
+    span = f"{row['gain']:+.3f}, {row['gain_low']:+.3f} to {row['gain_high']:+.3f}"
+    return f"{WORDS[warp]} {verdict} ({span})".replace("-", "−")
 
 
 def _note(table: pd.DataFrame, split: str, lead: float, units: int) -> str:
