@@ -8,7 +8,8 @@ def has_sound(bird):
     """Whether the bird's entry leaves room for sound; what a file holds is seen when it is read."""
     name = named(bird).parent
     if name in config["simulated"]:
-        return config["simulated"][name].get("audio_rate") != 0
+        entry = config["simulated"][name]
+        return bool(entry.get("audio")) or entry.get("audio_rate") != 0
     return config["public"].get(name, {}).get("converter") not in SILENT
 
 

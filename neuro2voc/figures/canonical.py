@@ -92,7 +92,8 @@ def _handles(table: pd.DataFrame) -> list:
         words = "held-out trials, interval over bouts: above chance (p ≤ 0.05)"
         handles.append(Line2D([], [], mfc=style.BLUE, **HELD, label=words))
     if (shown["p"] > LEVEL).any():
-        handles.append(Line2D([], [], mfc="white", **HELD, label="the same, not told from chance"))
+        words = "held-out trials, interval over bouts: not told from chance"
+        handles.append(Line2D([], [], mfc="white", **HELD, label=words))
     number = shown["permutations"].iat[0]
     words = f"{number} permutations: where nine in ten lie"
     handles.append(Patch(color=style.PALE, label=words))

@@ -25,6 +25,7 @@ LOOKS = {
 }
 WORDS = {"unwarped": "unwarped", "linear": "linear warping", "dtw": "DTW"}
 MEAN = "mean"  # over labels
+WIDTH = 0.3  # of the axis at least, so that noise is not drawn as large as what there is
 
 
 @style.in_style()
@@ -122,7 +123,7 @@ def _draw_likeness(ax: Axes, rows: pd.DataFrame, labels: Sequence[str]) -> None:
     ax.set_yticks(range(len(labels)), names)
     ax.set_ylim(len(labels) - 0.5, -0.5)
     low = rows["null_low"].min() if rows["null_low"].notna().any() else 0
-    high = max(rows["high"].max(), rows["similarity"].max())
+    high = max(WIDTH, rows["high"].max(), rows["similarity"].max())
     ax.set_xlim(min(0, low, rows["similarity"].min()) - 0.03, high * 1.04 + 0.01)
     ax.set_xlabel("correlation with the label's template")
 
@@ -163,7 +164,7 @@ def _control(recording: Recording) -> str:
 
 
 def _gain(row: pd.Series, warp: str) -> str:
-    verdict = "changes nothing that could be told"
+    verdict = "is not seen to matter"
     if row["gain_low"] > 0:
         verdict = "helps"
     if row["gain_high"] < 0:
