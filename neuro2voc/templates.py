@@ -181,9 +181,10 @@ def template_table(
     -------
     DataFrame
         Columns `COLUMNS`, a row per modality ('sound', 'activity'), label ('all': mean over labels)
-        and warp. similarity: mean correlation with its interval low to high over bouts; gain: above
-        unwarped, with its interval; null_mean, null_low, null_high, null_replicates, p: of the
-        activity of shifted surrogates, missing without.
+        and warp. similarity: mean correlation with its interval low to high over bouts; gain: over
+        the warp before it (linear over unwarped, DTW over linear), with its interval; null_mean,
+        null_low, null_high, null_replicates, p: of the activity of shifted surrogates, missing
+        without.
 
     Raises
     ------
@@ -237,14 +238,14 @@ def summed_up(
     sums, counts, names = _by_bout(similarity, trials)
     bouts = len(sums)
     mean = _means(sums, counts, np.ones((1, bouts)))[0]
-    ends = np.full((2, *mean.shape), np.nan)
+    gain, ends = _gain(mean), np.full((2, *mean.shape), np.nan)
     gains = ends.copy()
     if bouts > 1:
         rng = np.random.default_rng(seed)
         weights = rng.multinomial(bouts, np.full(bouts, 1 / bouts), size=resamples)
         drawn = _means(sums, counts, weights.astype(float))
         ends = np.nanquantile(drawn, [0.025, 0.975], axis=0)
-        gains = np.nanquantile(drawn - drawn[..., :1], [0.025, 0.975], axis=0)
+        gains = np.nanquantile(_gain(drawn), [0.025, 0.975], axis=0)
     used, own = counts.sum(axis=0), (counts > 0).sum(axis=0)
     rows = []
     for i, label in enumerate([*names, ALL]):
@@ -257,7 +258,7 @@ def summed_up(
                     "similarity": mean[i, j],
                     "low": ends[0, i, j],
                     "high": ends[1, i, j],
-                    "gain": mean[i, j] - mean[i, 0],
+                    "gain": gain[i, j],
                     "gain_low": gains[0, i, j],
                     "gain_high": gains[1, i, j],
                     "n_trials": int(used.sum() if last else used[i]),
@@ -292,6 +293,11 @@ def _means(sums: np.ndarray, counts: np.ndarray, weights: np.ndarray) -> np.ndar
     number = np.einsum("nb,bl->nl", weights, counts)[..., None]
     by_label = np.divide(total, number, out=np.full(total.shape, np.nan), where=number > 0)
     return np.concatenate([by_label, np.nanmean(by_label, axis=1, keepdims=True)], axis=1)
+
+
+def _gain(means: np.ndarray) -> np.ndarray:
+    """Return what each warp (last axis) gains over the one before it."""
+    return np.diff(means, axis=-1, prepend=means[..., :1])
 
 
 def _beside_null(table: pd.DataFrame, null: list, trials: pd.DataFrame) -> pd.DataFrame:

@@ -232,7 +232,7 @@ def test_means_are_over_labels_and_intervals_over_bouts():
     table = summed_up(similarity, trials, 500, 1).set_index(["label", "warp"])
     assert_allclose(table.loc["a", "similarity"], [0.3, 0.4, 0])
     assert_allclose(table.loc[ALL, "similarity"], [0.6, 0.7, 0])
-    assert_allclose(table.loc[ALL, "gain"], [0, 0.1, -0.6])
+    assert_allclose(table.loc[ALL, "gain"], [0, 0.1, -0.7])
     # Of the draws of two bouts some are twice the first, some twice the second.
     row = table.loc[("a", "linear")]
     assert_allclose([row["low"], row["high"]], [0.25, 0.7])
@@ -311,6 +311,9 @@ def test_a_bird_is_like_its_templates_and_its_surrogates_are_not():
     assert sound.loc["linear", "gain_low"] > 0
     assert sound.loc["dtw", "similarity"] > sound.loc["linear", "similarity"]
     assert activity.loc["linear", "gain"] > activity.loc["dtw", "gain"]
+    assert activity.loc["dtw", "gain"] == pytest.approx(
+        activity.loc["dtw", "similarity"] - activity.loc["linear", "similarity"]
+    )
 
 
 def test_activity_that_knows_nothing_is_like_no_template():

@@ -170,7 +170,8 @@ def _gain(row: pd.Series, warp: str) -> str:
     if row["gain_high"] < 0:
         verdict = "harms"
     span = f"{row['gain']:+.3f}, {row['gain_low']:+.3f} to {row['gain_high']:+.3f}"
-    return f"{WORDS[warp]} {verdict} ({span})".replace("-", "−")
+    name = "DTW on top of it" if warp == "dtw" else WORDS[warp]
+    return f"{name} {verdict} ({span})".replace("-", "−")
 
 
 def _note(table: pd.DataFrame, split: str, lead: float, units: int) -> str:
