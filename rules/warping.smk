@@ -1,29 +1,5 @@
 # Renditions warped in time, and what activity and sound of the same renditions have in common.
 
-# Data sets whose converters give neither sound nor a spectrogram.
-SILENT = ["leblois2019"]
-
-
-def has_sound(bird):
-    """Whether the bird's entry leaves room for sound; what a file holds is seen when it is read."""
-    name = named(bird).parent
-    if name in config["simulated"]:
-        entry = config["simulated"][name]
-        return bool(entry.get("audio")) or entry.get("audio_rate") != 0
-    return config["public"].get(name, {}).get("converter") not in SILENT
-
-
-def sound_inputs(wildcards):
-    """What sound and activity are compared from: those of curves, and frames of the sound."""
-    inputs = curve_inputs(wildcards)
-    name = named(wildcards.bird).parent
-    if not has_sound(name):
-        stop(
-            f"{name} has no sound, so there is nothing to compare its activity with; ask for a "
-            f"figure that needs none (results/comparison/{wildcards.bird}.png)."
-        )
-    return {**inputs, "frames": f"results/frames/{name}.h5"}
-
 
 rule warping:
     input:

@@ -353,6 +353,18 @@ def test_the_figure_shows_each_label_each_warp_and_each_null():
     assert f"({linear['gain']:+.3f}".replace("-", "−") in text
 
 
+def test_of_very_many_labels_the_commonest_are_drawn_and_the_figure_says_so():
+    bird, song, table = judged()
+    one = table[table["label"] == "a"]
+    many = [one.assign(label=f"l{i:02d}", n_trials=100 - i) for i in range(40)]
+    table = pd.concat([*many, table[table["label"] == ALL]])
+    figure = draw_warping(table, make_example(bird, *song, WARPING), bird, WARPING, "blocked")
+    check_legible(figure)
+    text = words(figure)
+    assert "16 rarer labels are not drawn" in text.replace("\n", " ")
+    assert "l23" in text and "l24" not in text and figure.get_figheight() < 12
+
+
 def test_a_surrogate_says_what_it_is_and_has_no_band():
     bird, (trials, split, frames), _ = judged()
     moved = surrogate(bird, "shifted", 1)

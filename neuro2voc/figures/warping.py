@@ -25,6 +25,7 @@ LOOKS = {
 }
 WORDS = {"unwarped": "unwarped", "linear": "linear warping", "dtw": "DTW"}
 MEAN = "mean"  # over labels
+MOST = 24  # labels that are drawn
 WIDTH = 0.3  # of the axis at least, so that noise is not drawn as large as what there is
 
 
@@ -52,14 +53,16 @@ def draw_warping(
         The split's name.
     """
     by = settings["by"]
-    labels = [*sorted(set(table["label"]) - {ALL}), ALL]
+    trials = table[table["label"] != ALL].groupby("label")["n_trials"].max()
+    labels = [*sorted(trials.nlargest(MOST).index), ALL]
+    left_out = len(trials) - len(labels) + 1
     handles = _handles(table)
     figure = style.new_figure(
         style.PAGE,
         2 * max(LEAST, ROW * len(labels)) + 14,
         f"{recording.name}: are renditions more alike when they are warped?",
         _headline(table, recording, by),
-        [_note(table, split, settings["lead"], len(recording.units))],
+        [_note(table, split, settings["lead"], len(recording.units), left_out)],
         keys=-(-len(handles) // 4),
         kind=style.kind_of(recording),
     )
@@ -174,7 +177,8 @@ def _gain(row: pd.Series, warp: str) -> str:
     return f"{name} {verdict} ({span})".replace("-", "−")
 
 
-def _note(table: pd.DataFrame, split: str, lead: float, units: int) -> str:
+def _note(table: pd.DataFrame, split: str, lead: float, units: int, left_out: int) -> str:
+    rarer = f" {left_out} rarer labels are not drawn." if left_out else ""
     first = table[table["label"] == ALL].iloc[0]
     return (
         f"{first['n_trials']:.0f} trials in {first['n_bouts']:.0f} bouts, split "
@@ -182,5 +186,5 @@ def _note(table: pd.DataFrame, split: str, lead: float, units: int) -> str:
         f"{1000 * lead:g} ms before the sound, sampled at the places where the sound is. Templates "
         "and references are means of training renditions, and a rendition is warped to that of its "
         "own label: this says whether renditions are alike, never that a label could be decoded. "
-        "Left: held-out renditions, the shortest on top; orange: where they end."
+        f"Left: held-out renditions, the shortest on top; orange: where they end.{rarer}"
     )
