@@ -228,6 +228,31 @@ def curve_inputs(wildcards):
     }
 
 
+# Data sets whose converters give neither sound nor a spectrogram.
+SILENT = ["leblois2019"]
+
+
+def has_sound(bird):
+    """Whether the bird's entry leaves room for sound; what a file holds is seen when it is read."""
+    name = named(bird).parent
+    if name in config["simulated"]:
+        entry = config["simulated"][name]
+        return bool(entry.get("audio")) or entry.get("audio_rate") != 0
+    return config["public"].get(name, {}).get("converter") not in SILENT
+
+
+def sound_inputs(wildcards):
+    """What sound and activity are compared from: those of curves, and frames of the sound."""
+    inputs = curve_inputs(wildcards)
+    name = named(wildcards.bird).parent
+    if not has_sound(name):
+        stop(
+            f"{name} has no sound, so there is nothing to compare its activity with; ask for a "
+            f"figure that needs none (results/comparison/{wildcards.bird}.png)."
+        )
+    return {**inputs, "frames": f"results/frames/{name}.h5"}
+
+
 def explained_null(wildcards):
     """The bird whose surrogates a surrogate is seen beside; a bird makes its own."""
     if not is_surrogate(wildcards.bird):
@@ -308,6 +333,12 @@ FIGURES = [
     "results/methods/{bird}.txt",
 ]
 
+# Those that need sound.
+SOUND_FIGURES = [
+    "results/warping/{bird}.png",
+    "results/canonical/{bird}.png",
+]
+
 # Those of a bird's networks under each split, and the networks that they are of.
 NETWORK_FIGURES = {
     "losses": (*configuration.NETWORKS, *configuration.SEQUENCES),
@@ -321,6 +352,12 @@ def all_figures():
         figure.format(bird=bird, **config["confusion"])
         for bird in config["birds"]
         for figure in FIGURES
+    ]
+    of_birds += [
+        figure.format(bird=bird)
+        for bird in config["birds"]
+        for figure in SOUND_FIGURES
+        if has_sound(bird)
     ]
     of_birds += [
         f"results/{figure}/{bird}/{split}.png"
