@@ -15,16 +15,15 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from neuro2voc.binning import count_spikes, nanoseconds, rebin
 from neuro2voc.checkpoints import Checkpoint
 from neuro2voc.configuration import derive_seed
 from neuro2voc.errors import DataError
 from neuro2voc.files import replacing, write_json
 from neuro2voc.networks.codec import Codec
-from neuro2voc.recording import Binned, Recording
-from neuro2voc.splits import NONE, contiguous_blocks, folds_of
+from neuro2voc.recording import Recording
+from neuro2voc.splits import NONE, contiguous_blocks
+from neuro2voc.stretches import Stretch, activity_in, bin_width
 from neuro2voc.training import Schedule, train
-from neuro2voc.trials import used_trials
 
 SIZES = ("books", "codes", "dims", "width", "kernel", "causal", "dropout")
 PER_WINDOW = 2  # windows of training that begin within the length of one
@@ -64,28 +63,6 @@ class CodecSettings:
     seed: int
     checkpoints: str | Path | None = None
     code: str = ""
-
-
-@dataclass(frozen=True, eq=False)
-class Stretch:
-    """Some time of a recording in whole frames.
-
-    Attributes
-    ----------
-    start : float
-        s.
-    values : ndarray (units, bins)
-        float32 counts or levels, NaN where a unit was not observed.
-    block : ndarray (frames,)
-        What intervals are drawn over: the bout, or the fold where there are no labels.
-    fold : ndarray (frames,)
-        From the clock, -1 in guards and outside.
-    """
-
-    start: float
-    values: np.ndarray
-    block: np.ndarray
-    fold: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,97 +107,9 @@ def codec_settings(given: dict, training: dict, **others: object) -> CodecSettin
     return CodecSettings(**times, sizes=sizes, schedule=Schedule(**training), **others)
 
 
-def bin_width(recording: Recording, wanted: float) -> float:
-    """Return the width of bins in s: as wanted, or that of activity in wider bins."""
-    units = recording.units
-    return max(wanted, 1 / units.rate) if isinstance(units, Binned) else wanted
-
-
 def frame_bins(settings: CodecSettings, bin: float) -> int:
     """Return the bins of a frame, at least one."""
     return max(1, round(settings.frame / bin))
-
-
-def stretches(
-    recording: Recording,
-    trials: pd.DataFrame,
-    split: pd.DataFrame,
-    settings: CodecSettings,
-    around: float,
-) -> list[Stretch]:
-    """Return the time that a codec is trained and judged on.
-
-    Parameters
-    ----------
-    recording : Recording
-    trials : DataFrame
-        Empty without labels.
-    split : DataFrame
-        See `neuro2voc.splits.make_split`.
-    settings : CodecSettings
-    around : float
-        s before a bout's first syllable and behind its last.
-
-    Raises
-    ------
-    DataError
-        No frame lies in any fold.
-    """
-    bin = bin_width(recording, settings.bin)
-    frame = frame_bins(settings, bin)
-    found = []
-    for number, begin, end in _spans(recording, trials, around):
-        frames = int((end - begin) / (frame * bin) + 1e-6)
-        if not frames:
-            continue
-        begins = begin + frame * bin * np.arange(frames)
-        fold = folds_of(split, begins, begins + frame * bin)
-        block = fold if trials.empty else np.full(frames, number)
-        values = activity_in(recording, begin, frames * frame, bin)
-        found.append(Stretch(begin, values, block, fold))
-    if not any((one.fold != NONE).any() for one in found):
-        raise DataError(
-            f"{recording.name}: no frame of {1e3 * frame * bin:g} ms lies within a fold of this "
-            "split, so there is nothing to code; choose `curves: split: blocked`."
-        )
-    return found
-
-
-def _spans(
-    recording: Recording, trials: pd.DataFrame, around: float
-) -> list[tuple[int, float, float]]:
-    """Return number, begin and end (s) of bouts with decoded syllables, or of all sessions."""
-    sessions = recording.sessions[["start_time", "stop_time"]].to_numpy(float)
-    if trials.empty:
-        return [(number, begin, end) for number, (begin, end) in enumerate(sessions)]
-    bouts = set(used_trials(trials)["bout"])
-    song = trials[trials["bout"].isin(bouts)].groupby("bout")
-    found, last = [], -np.inf
-    for number, begin, end in zip(
-        song.groups, song["onset"].min() - around, song["offset"].max() + around, strict=True
-    ):
-        inside = sessions[(sessions[:, 0] < end) & (sessions[:, 1] > begin)]
-        begin, end = max(begin, last, inside[0, 0]), min(end, inside[-1, 1])
-        found.append((int(number), begin, end))
-        last = end
-    return found
-
-
-def activity_in(recording: Recording, start: float, bins: int, width: float) -> np.ndarray:
-    """Return activity (units, bins) from `start` (s) on, NaN where a unit was not observed."""
-    edges = nanoseconds(start + width * np.arange(bins + 1))
-    units = recording.units
-    if isinstance(units, Binned):
-        values = rebin(units, edges[None, :-1], edges[None, 1:])[0]
-        spans = [np.array([[units.start_time, units.stop_time]])] * len(units)
-    else:
-        values = count_spikes(units.spike_times, edges[None])[0].astype(np.float32)
-        spans = [recording.sessions[["start_time", "stop_time"]].to_numpy(float)] * len(units)
-    middle = start + width * (np.arange(bins) + 0.5)
-    for unit, span in enumerate(spans if units.observed is None else units.observed):
-        row = np.searchsorted(span[:, 0], middle, side="right") - 1
-        values[unit, (row < 0) | (middle >= span[np.maximum(row, 0), 1])] = np.nan
-    return values
 
 
 def training_windows(
@@ -272,9 +161,8 @@ def poisson_loss(network: Codec, x: torch.Tensor) -> torch.Tensor:
 
 def constant_rate(values: np.ndarray) -> np.ndarray:
     """Return mean activity per bin (units,) of (units, bins), half a count more than was seen."""
-    return ((np.nansum(values, axis=1) + 0.5) / np.maximum((~np.isnan(values)).sum(axis=1), 1)).astype(
-        np.float32
-    )
+    number = np.maximum((~np.isnan(values)).sum(axis=1), 1)
+    return ((np.nansum(values, axis=1) + 0.5) / number).astype(np.float32)
 
 
 def train_codec(
@@ -342,8 +230,8 @@ def encode(codec: FittedCodec, recording: Recording) -> list[Coded]:
         which = f"they differ in {', '.join(other[:3])}" if other else "their order differs"
         raise DataError(
             f"{recording.name} holds {len(names)} units and the codec was trained on "
-            f"{len(codec.unit)}; {which}. A codec needs the same units: give it a recording that was "
-            "sorted together with the one it was trained on, or train it anew."
+            f"{len(codec.unit)}; {which}. Give it a recording that was sorted together with that "
+            "one, or train it anew."
         )
     frame, found = codec.network.frame, []
     for begin, end in recording.sessions[["start_time", "stop_time"]].to_numpy(float):
@@ -362,7 +250,7 @@ def code(network: Codec, values: np.ndarray) -> np.ndarray:
 
 @torch.inference_mode()
 def decode(codec: FittedCodec, codes: np.ndarray) -> np.ndarray:
-    """Return rates (units, bins) of codes (frames, books), per bin; fewer codebooks may be given."""
+    """Return rates (units, bins) of codes (frames, books), per bin; fewer books may be given."""
     vectors = codec.network.quantiser.look_up(torch.as_tensor(codes))
     return codec.network.log_rates(vectors[None])[0].exp().numpy()
 

@@ -8,36 +8,31 @@ encoder did not see.
 """
 
 import logging
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 import torch
-from sklearn.decomposition import non_negative_factorization
-from sklearn.exceptions import ConvergenceWarning
 
 from neuro2voc.codec import (
     CodecSettings,
     FittedCodec,
-    Stretch,
     code,
     constant_rate,
     decode,
-    frame_bins,
     stopping_part,
     train_codec,
     training_windows,
 )
 from neuro2voc.configuration import derive_seed
+from neuro2voc.factors import Factors, in_groups
 from neuro2voc.recording import Recording
 from neuro2voc.splits import NONE
+from neuro2voc.stretches import Stretch
 
 log = logging.getLogger(__name__)
 
-GROUPS = 5  # parts of the units, each hidden in turn
-ROUNDS = 100  # of multiplicative updates; more gain less than 0.001 of the deviance
 # Shares of the mean rate that a prediction is mixed with, of which inner folds choose.
 MIXED = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 0.9, 1.0)
 LEAST = 1e-9  # counts per bin; a rate of nothing has no logarithm
@@ -135,13 +130,6 @@ def training_rate(parts: Sequence[Stretch], fold: int, frame: int) -> np.ndarray
     )
 
 
-def in_groups(units: int) -> list[np.ndarray]:
-    """Return parts of the units, each to be predicted from the others; none of a single unit."""
-    if units < 2:
-        return []
-    return [np.arange(units)[group::GROUPS] for group in range(min(GROUPS, units))]
-
-
 @torch.inference_mode()
 def rates_from_others(codec: FittedCodec, values: np.ndarray) -> np.ndarray:
     """Return rates (units, bins) of units from codes of activity in which they were hidden."""
@@ -155,7 +143,7 @@ def rates_from_others(codec: FittedCodec, values: np.ndarray) -> np.ndarray:
 
 
 def shares_of_mean(values: np.ndarray, rates: np.ndarray, constant: np.ndarray) -> np.ndarray:
-    """Return for each unit (units,) the share of its mean rate that predictions are best mixed with.
+    """Return the share (units,) of its mean rate that each unit's prediction is best mixed with.
 
     Parameters
     ----------
@@ -170,55 +158,6 @@ def shares_of_mean(values: np.ndarray, rates: np.ndarray, constant: np.ndarray) 
 def mixed(rates: np.ndarray, constant: np.ndarray, share: np.ndarray) -> np.ndarray:
     """Return rates (units, bins) mixed with mean rates (units,)."""
     return (1 - share)[:, None] * rates + (share * constant)[:, None]
-
-
-class Factors:
-    """Non-negative matrix factorisation of frames: as many numbers per frame as the codec has.
-
-    It minimises the Poisson deviance (Lee & Seung 2001), and its numbers are not quantised.
-    """
-
-    def __init__(self, windows: np.ndarray, frame: int, dims: int, seed: int):
-        self.frame, self.dims, self.seed = frame, dims, seed
-        patches = self._patches(windows.transpose(1, 0, 2).reshape(windows.shape[1], -1))
-        self.dims = min(dims, *patches.shape)
-        self.basis = self._factorise(patches, n_components=self.dims)[1]
-
-    def _patches(self, values: np.ndarray) -> np.ndarray:
-        """Return frames (frames, units times bins) of activity (units, bins)."""
-        parts = np.nan_to_num(values).reshape(len(values), -1, self.frame)
-        return parts.transpose(1, 0, 2).reshape(parts.shape[1], -1).astype(float)
-
-    def _factorise(self, patches: np.ndarray, **fixed: object) -> tuple:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            return non_negative_factorization(
-                patches,
-                **fixed,
-                beta_loss="kullback-leibler",
-                solver="mu",
-                max_iter=ROUNDS,
-                random_state=self.seed % 2**32,
-            )
-
-    def rates(self, values: np.ndarray, seen: np.ndarray | None = None) -> np.ndarray:
-        """Return rates (units, bins) of activity (units, bins), from the units `seen` alone."""
-        columns = np.ones(self.basis.shape[1], dtype=bool)
-        if seen is not None:
-            columns = np.repeat(seen, self.frame)
-        patches, basis = self._patches(values)[:, columns], self.basis[:, columns]
-        weights = self._factorise(patches, H=basis, update_H=False, n_components=self.dims)[0]
-        rates = (weights @ self.basis).reshape(len(patches), len(values), self.frame)
-        return rates.transpose(1, 0, 2).reshape(values.shape)
-
-    def rates_from_others(self, values: np.ndarray) -> np.ndarray:
-        """Return rates of units from activity in which they are hidden."""
-        rates = np.full(values.shape, np.nan)
-        for group in in_groups(len(values)):
-            seen = np.ones(len(values), dtype=bool)
-            seen[group] = False
-            rates[group] = self.rates(values, seen)[group]
-        return rates
 
 
 @dataclass
@@ -343,8 +282,3 @@ def codebook_use(codes: np.ndarray, held: np.ndarray, entries: int) -> tuple[flo
     share = np.bincount(codes[held], minlength=entries) / held.sum()
     share = share[share > 0]
     return float(np.exp(-(share * np.log(share)).sum())), entries - len(np.unique(codes))
-
-
-def frames_per_second(settings: CodecSettings, bin: float) -> float:
-    """Return how many frames a second has."""
-    return 1 / (bin * frame_bins(settings, bin))

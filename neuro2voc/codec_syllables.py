@@ -6,11 +6,12 @@ import numpy as np
 import pandas as pd
 
 from neuro2voc.binning import PER_SECOND, Window
-from neuro2voc.codec import FittedCodec, Stretch, decode
+from neuro2voc.codec import FittedCodec, decode
 from neuro2voc.decoding import outer_folds, sum_up
 from neuro2voc.discriminant import Discriminant
 from neuro2voc.evaluation import balanced_accuracy, confusion
 from neuro2voc.splits import NONE
+from neuro2voc.stretches import Stretch
 
 # Rates or counts (units, bins) of a stretch, by the number of the fold that is held out and that of
 # the stretch.

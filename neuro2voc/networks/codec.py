@@ -1,9 +1,9 @@
 """A vector-quantised codec of binned activity: encoder, residual quantiser, decoder.
 
-After van den Oord et al. (2017), NeurIPS 30, with the residual quantiser of Zeghidour et al. (2022),
-IEEE/ACM Trans. Audio Speech Lang. Process. 30:495 ("SoundStream"): each codebook quantises what the
-former ones left, so that the first few are a coarser code by themselves. Activity is
-(windows, units, bins) throughout.
+After van den Oord et al. (2017), NeurIPS 30, with the residual quantiser of Zeghidour et al.
+(2022), IEEE/ACM Trans. Audio Speech Lang. Process. 30:495 ("SoundStream"): each codebook
+quantises what the former ones left, so that the first few are a coarser code by themselves.
+Activity is (windows, units, bins) throughout.
 """
 
 import torch
