@@ -93,7 +93,8 @@ def explained(model: np.ndarray, constant: np.ndarray) -> np.ndarray:
     """Return the share of the constant rate's deviance that a model does away with."""
     model, constant = np.asarray(model, float), np.asarray(constant, float)
     safe = np.where(constant > 0, constant, 1.0)
-    return np.where(constant > 0, 1 - model / safe, np.nan)
+    # Rounded, because what rounding leaves of a zero looks like something in a table.
+    return np.where(constant > 0, np.round(1 - model / safe, 12), np.nan)
 
 
 def books_judged(books: int) -> list[int]:

@@ -206,17 +206,19 @@ def headline(result: CodecResult, recording: Recording) -> list[str]:
     if recording.surrogate:
         lines.append(_control(recording.surrogate))
     more = of["low"] > apart["high"]
-    beyond = "the rest is what units share" if more else "so this may all be copying"
+    rest = "the rest is what units share" if more else "no more than copied noise"
     lines.append(
-        f"At {of['bits']:.0f} bit/s, codes explain {_percent(of, 'explained', 'low', 'high')} of the "
-        f"deviance of held-out activity; where units share nothing, {100 * apart['explained']:.1f} %: "
-        f"{beyond}."
+        f"{of['bits']:.0f} bit/s explain {_percent(of, 'explained', 'low', 'high')} of the "
+        f"deviance of held-out activity, and {100 * apart['explained']:.1f} % where units share "
+        f"nothing: {rest}."
     )
     if pd.notna(of["others"]):
-        words = "Codes of other units tell"
-        if not of["others_low"] > max(0, apart["others_high"]):
-            words = "Codes of other units tell nothing certain of a unit:"
-        lines.append(f"{words} {_percent(of, 'others', 'others_low', 'others_high')} of its own.")
+        told = of["others_low"] > max(0, apart["others_high"])
+        lines.append(
+            "Of units that the encoder did not see, they explain "
+            f"{_percent(of, 'others', 'others_low', 'others_high', digits=2)}"
+            + ("." if told else ": nothing certain.")
+        )
     if pd.notna(of["balanced_accuracy"]):
         counts = table[table["coding"] == COUNTS].iloc[0]
         known = of["accuracy_low"] > np.nanmax([of["null_high"], of["chance"]])
@@ -246,11 +248,10 @@ def _collapse(books: pd.DataFrame) -> list[str]:
     return [f"Collapsed: codebook {names} has hardly more than one code in use."]
 
 
-def _percent(row: pd.Series, *names: str) -> str:
+def _percent(row: pd.Series, *names: str, digits: int = 1) -> str:
     """Write a share with its interval."""
-    whole, low, high = (100 * row[name] for name in names)
-    interval = "" if np.isnan(low) else f" ({low:.1f} to {high:.1f})"
-    return f"{whole:.1f} %{interval}".replace("-", "−").replace("−0.0", "0.0")
+    whole, low, high = (f"{100 * row[name]:.{digits}f}".replace("-", "−") for name in names)
+    return f"{whole} %" if np.isnan(row[names[1]]) else f"{whole} % ({low} to {high})"
 
 
 def _note(result: CodecResult, recording: Recording, settings: CodecSettings, split: str) -> str:
@@ -262,7 +263,10 @@ def _note(result: CodecResult, recording: Recording, settings: CodecSettings, sp
         f"{'bouts' if labelled else 'blocks of time'}, each coded by a codec trained without its "
         f"fold; split '{split}'. 0 is each unit's mean rate in training."
     )
-    words += " Codes see the counts that they are judged by, and noise can be copied."
+    words += (
+        " Codes see the activity that they are judged by, and with enough bits copy any noise. "
+        "Examples are the windows at percentile 10, 50 and 90."
+    )
     if not additive:
         words += " Levels are no counts: the deviance is that of a quasi-likelihood."
     if not labelled:
