@@ -174,10 +174,11 @@ def _draw_syllables(ax: Axes, table: pd.DataFrame) -> None:
 
 def _handles(table: pd.DataFrame, sung: bool, settings: CodecSettings) -> list:
     """Return the legend: only what occurs."""
+    over = "bouts" if sung else "blocks of time"
     mark = {"marker": "o", "ms": 3.5, "color": style.BLACK}
     apart = {"marker": "s", "ms": 3.5, "mfc": "white", "color": style.VERMILION}
     handles = [
-        Line2D([], [], **mark, label="codec; bands and bars: 95 % intervals over bouts"),
+        Line2D([], [], **mark, label=f"codec; bands and bars: 95 % intervals over {over}"),
         Line2D([], [], **apart, label="codec of units moved apart: they share nothing"),
         Line2D(
             [],
@@ -206,11 +207,10 @@ def headline(result: CodecResult, recording: Recording) -> list[str]:
     if recording.surrogate:
         lines.append(_control(recording.surrogate))
     more = of["low"] > apart["high"]
-    rest = "the rest is what units share" if more else "no more than copied noise"
+    rest = "the rest is shared" if more else "no more than copied noise"
     lines.append(
-        f"{of['bits']:.0f} bit/s explain {_percent(of, 'explained', 'low', 'high')} of the "
-        f"deviance of held-out activity, and {100 * apart['explained']:.1f} % where units share "
-        f"nothing: {rest}."
+        f"{of['bits']:.0f} bit/s explain {_percent(of, 'explained', 'low', 'high')} of held-out "
+        f"deviance, and {100 * apart['explained']:.1f} % where units share nothing: {rest}."
     )
     if pd.notna(of["others"]):
         told = of["others_low"] > max(0, apart["others_high"])
@@ -233,7 +233,7 @@ def headline(result: CodecResult, recording: Recording) -> list[str]:
 def _control(surrogate: str) -> str:
     """Say what a surrogate should show."""
     if surrogate == "poisson":
-        return "A control: units are independent and steady, so all that codes explain is copied noise."
+        return "A control: units are independent and steady, so codes explain copied noise."
     if surrogate == "independent":
         return "A control: tuning to syllables is kept, what units share besides is gone."
     return f"A control ({surrogate}): nothing is tied to the song, so syllables are at chance."
