@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from sklearn.linear_model import Ridge
 
 from neuro2voc.errors import DataError
 from neuro2voc.frames import Frames, activity_around, lagged
@@ -272,7 +271,11 @@ def _ridge(
     spread = np.sqrt(np.where(seen, (X - mean) ** 2, 0).sum(axis=0) / number)
     spread[spread == 0] = 1.0
     known, rows = (np.nan_to_num((part - mean) / spread) for part in (X, asked))
-    return [Ridge(penalty).fit(known, Y).predict(rows) for penalty in penalties]
+    # One decomposition serves all penalties.
+    values, vectors = np.linalg.eigh(known.T @ known)
+    weights = vectors.T @ (known.T @ (Y - Y.mean(axis=0)))
+    rows = rows @ vectors
+    return [rows @ (weights / (values + one)[:, None]) + Y.mean(axis=0) for one in penalties]
 
 
 def _as_levels(

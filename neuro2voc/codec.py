@@ -195,7 +195,8 @@ def train_codec(
     windows, block = training_windows(parts, held_out, settings, bin)
     stop = stopping_part(block, settings.inner_folds, held_out)
     flat = windows[~stop].transpose(1, 0, 2).reshape(windows.shape[1], -1)
-    spread = np.nan_to_num(np.nanstd(flat, axis=1))
+    unseen = np.isnan(flat).all(axis=1)
+    spread = np.nanstd(np.where(unseen[:, None], 0, flat), axis=1)
 
     def build() -> Codec:
         mean = torch.as_tensor(constant_rate(flat))

@@ -44,21 +44,36 @@ class Deviances:
 
     Attributes
     ----------
-    blocks : list
-        The block of each row.
+    blocks, folds : list
+        The block and fold of each row.
     constant, model : list of ndarray (units,)
         Of the training folds' mean rates; of what is judged.
     """
 
     blocks: list = field(default_factory=list)
+    folds: list = field(default_factory=list)
     constant: list = field(default_factory=list)
     model: list = field(default_factory=list)
 
-    def add(self, block: object, values: np.ndarray, constant: np.ndarray, rates: np.ndarray):
-        """Add activity (units, bins) of one block."""
+    def add(
+        self,
+        block: object,
+        fold: int,
+        values: np.ndarray,
+        constant: np.ndarray,
+        rates: np.ndarray,
+    ) -> None:
+        """Add activity (units, bins) of one block and fold."""
         self.blocks.append(block)
+        self.folds.append(fold)
         self.constant.append(deviance(values, np.broadcast_to(constant[:, None], values.shape)))
         self.model.append(deviance(values, rates))
+
+    def by_fold(self) -> np.ndarray:
+        """Return the share explained in each fold (folds,), in their order."""
+        _, fold = np.unique(self.folds, return_inverse=True)
+        sums = [np.bincount(fold, np.sum(part, axis=1)) for part in (self.model, self.constant)]
+        return explained(*sums)
 
     def units(self) -> np.ndarray:
         """Return the share explained of each unit (units,), NaN where it has no deviance."""
@@ -255,7 +270,7 @@ def judge(
             for name in np.unique(part.block[held]):
                 bins = np.repeat(held & (part.block == name), frame)
                 for rates, into in judged:
-                    into.add(name, part.values[:, bins], constant, rates[:, bins])
+                    into.add(name, fold, part.values[:, bins], constant, rates[:, bins])
         codes = np.concatenate(rest.codes[-1])
         held = np.concatenate([part.fold for part in parts]) == fold
         use = [codebook_use(one, held, settings.sizes["codes"]) for one in codes.T]

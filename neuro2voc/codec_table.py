@@ -1,7 +1,7 @@
 """The tables of a codec: what it keeps at each number of codebooks, beside its controls."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -40,6 +40,8 @@ COLUMNS = [
     "n_trials",
     "n_frames",
     "n_blocks",
+    "folds_above",
+    "n_folds",
 ]
 MARGIN = 0.05  # s beyond the window that syllables are decoded from
 SHOWN = 0.4  # s of an example
@@ -78,7 +80,8 @@ class CodecResult:
         quantised); 'counts' (of which syllables are decoded). bits: bit/s if all codes were equally
         frequent; bits_used: what their frequencies need; bits_gained: by how much counts are more
         probable than by mean rates, bit/s. explained: share of deviance, from all units; others:
-        of each unit from the others.
+        of each unit from the others. folds_above: in how many of n_folds the codec explains more
+        than of units moved apart.
     units : DataFrame
         unit, depth (µm), rate (Hz, or mean level), explained, others, factors.
     books : DataFrame
@@ -134,9 +137,9 @@ def codec_result(
     frame = frame_bins(settings, bin)
     parts = stretches(recording, trials, split, bin, frame, around)
     own = judge(parts, recording, settings)
-    control = replace(settings, seed=derive_seed(settings.seed, APART))
-    moved = moved_apart(parts, frame, derive_seed(settings.seed, "moved"))
-    apart = judge(moved, recording, control, beside=False)
+    moved = moved_apart(parts, frame, derive_seed(settings.seed, APART))
+    # From the same weights on, in the same order: what differs is what units share, not luck.
+    apart = judge(moved, recording, settings, beside=False)
     rows = [
         *_codec_rows(CODEC, own, parts, settings, bin, resamples),
         *_codec_rows(APART, apart, moved, settings, bin, resamples),
@@ -147,6 +150,9 @@ def codec_result(
         },
     ]
     table = pd.DataFrame(rows)
+    for row, books in enumerate(own.own):
+        above = own.own[books].by_fold() > apart.own[books].by_fold()
+        table.loc[row, ["folds_above", "n_folds"]] = above.sum(), len(above)
     if not trials.empty:
         known = syllable_rows(
             parts,
@@ -228,8 +234,11 @@ def _unit_table(
 ) -> pd.DataFrame:
     known = describe_units(recording)[["unit", "depth"]]
     frame = frame_bins(settings, bin)
-    held = [p.values[:, np.repeat(p.fold != NONE, frame)] for p in parts]
-    level = np.nanmean(np.concatenate(held, axis=1), axis=1)
+    held = np.concatenate(
+        [part.values[:, np.repeat(part.fold != NONE, frame)] for part in parts], axis=1
+    )
+    seen = (~np.isnan(held)).sum(axis=1)
+    level = np.where(seen > 0, np.nansum(held, axis=1) / np.maximum(seen, 1), np.nan)
     additive = getattr(recording.units, "additive", True)
     return known.assign(
         rate=level / bin if additive else level,

@@ -37,6 +37,8 @@ class Factors:
     def _factorise(self, patches: np.ndarray, **fixed: object) -> tuple:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
+            # Frames without any activity are described without error from the start.
+            warnings.simplefilter("ignore", RuntimeWarning)
             return non_negative_factorization(
                 patches,
                 **fixed,

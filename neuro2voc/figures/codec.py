@@ -206,8 +206,9 @@ def headline(result: CodecResult, recording: Recording) -> list[str]:
     lines = []
     if recording.surrogate:
         lines.append(_control(recording.surrogate))
-    more = of["low"] > apart["high"]
-    rest = "the rest is shared" if more else "no more than copied noise"
+    # Intervals hold bouts' chance but not training's, which folds show.
+    more = of["low"] > apart["high"] and of["folds_above"] == of["n_folds"]
+    rest = "the rest is shared" if more else "hardly more than copied noise"
     lines.append(
         f"{of['bits']:.0f} bit/s explain {_percent(of, 'explained', 'low', 'high')} of held-out "
         f"deviance, and {100 * apart['explained']:.1f} % where units share nothing: {rest}."
@@ -244,8 +245,8 @@ def _collapse(books: pd.DataFrame) -> list[str]:
     gone = books.loc[books["perplexity"] < COLLAPSED, "codebook"]
     if gone.empty:
         return []
-    names = ", ".join(str(number) for number in gone)
-    return [f"Collapsed: codebook {names} has hardly more than one code in use."]
+    names = "codebook" + "s" * (len(gone) > 1) + " " + ", ".join(map(str, gone))
+    return [f"Collapsed: {names}, with hardly more than one code in use."]
 
 
 def _percent(row: pd.Series, *names: str, digits: int = 1) -> str:
