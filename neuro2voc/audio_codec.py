@@ -206,7 +206,7 @@ def generate_by_audio_codec(
     own, latents = song_latents(recording, frames, codec)
     x = lagged(activity_around(recording, own, before, after), own, before, after, bin)
     predicted = cross_regress(x.reshape(len(x), -1), latents, own.folds(split), own.piece)
-    return _as_levels(codec, own, predicted, own.folds(split), frames, frames.folds(split))
+    return levels_of_latents(codec, own, predicted, own.folds(split), frames, frames.folds(split))
 
 
 def heard_through(recording: Recording, frames: Frames, folder: str | Path) -> np.ndarray:
@@ -214,7 +214,9 @@ def heard_through(recording: Recording, frames: Frames, folder: str | Path) -> n
     codec = read_audio_codec(folder)
     own, latents = song_latents(recording, frames, codec)
     everywhere = np.zeros(len(own.start), dtype=int)
-    return _as_levels(codec, own, latents, everywhere, frames, np.zeros(len(frames.start), int))
+    return levels_of_latents(
+        codec, own, latents, everywhere, frames, np.zeros(len(frames.start), int)
+    )
 
 
 def cross_regress(X: np.ndarray, Y: np.ndarray, fold: np.ndarray, piece: np.ndarray) -> np.ndarray:
@@ -278,7 +280,7 @@ def _ridge(
     return [rows @ (weights / (values + one)[:, None]) + Y.mean(axis=0) for one in penalties]
 
 
-def _as_levels(
+def levels_of_latents(
     codec: AudioCodec,
     own: Frames,
     latents: np.ndarray,
