@@ -213,10 +213,8 @@ def heard_through(recording: Recording, frames: Frames, folder: str | Path) -> n
     """Return song (frames, bands) in dB as the codec gives it back: no decoding does better."""
     codec = read_audio_codec(folder)
     own, latents = song_latents(recording, frames, codec)
-    everywhere = np.zeros(len(own.start), dtype=int)
-    return levels_of_latents(
-        codec, own, latents, everywhere, frames, np.zeros(len(frames.start), int)
-    )
+    own_fold, fold = np.zeros(len(own.start), int), np.zeros(len(frames.start), int)
+    return levels_of_latents(codec, own, latents, own_fold, frames, fold)
 
 
 def cross_regress(X: np.ndarray, Y: np.ndarray, fold: np.ndarray, piece: np.ndarray) -> np.ndarray:

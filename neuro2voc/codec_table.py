@@ -168,9 +168,11 @@ def codec_result(
         )
         kept = pd.DataFrame(known)
         kept.insert(0, "coding", np.where(kept["codebooks"] == 0, COUNTS, CODEC))
-        table = table.merge(kept, how="outer", on=["coding", "codebooks"], sort=False)
+        table = table.merge(kept, how="outer", on=["coding", "codebooks"])
+        order = {name: place for place, name in enumerate((CODEC, APART, FACTORS, COUNTS))}
+        table = table.sort_values("coding", key=lambda coding: coding.map(order), kind="stable")
     return CodecResult(
-        table.reindex(columns=COLUMNS),
+        table.reset_index(drop=True).reindex(columns=COLUMNS),
         _unit_table(recording, parts, own, settings, bin),
         pd.DataFrame(
             {
