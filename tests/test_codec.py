@@ -7,7 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import yaml
 from numpy.testing import assert_allclose, assert_array_equal
+from test_configuration import ROOT, message
 
 from neuro2voc.codec import (
     SIZES,
@@ -369,3 +371,20 @@ def test_damaged_files_end_in_a_sentence(tmp_path):
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(DataError, match="hold no codecs that can be read"):
         read_codecs(path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "fragments"),
+    [
+        ("kernel", 0, ("codec.kernel", "from 1 to 1000")),
+        ("codebooks", 0, ("codec.codebooks", "from 1 to 64")),
+        ("codes", 1, ("codec.codes", "from 2 to 65536")),
+        ("causal", "sometimes", ("codec.causal", "true or false")),
+        ("frames", 0.02, ("codec.frames", "did you mean 'frame'")),
+    ],
+)
+def test_settings_that_make_no_codec_are_refused(key, value, fragments):
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    config["codec"][key] = value
+    text = message(config)
+    assert all(part in text for part in fragments), text

@@ -116,7 +116,7 @@ class Codec(nn.Module):
     width : int
         Channels of encoder and decoder.
     kernel : int
-        Frames that a convolution spans, odd.
+        Frames that a convolution spans.
     causal : bool
         Whether codes know nothing of later frames, nor rates of later codes.
     dropout : float
