@@ -330,6 +330,7 @@ FIGURES = [
     "results/clusters/{bird}/count.png",
     "results/token_schemes/{bird}.png",
     "results/token_patterns/{bird}.png",
+    "results/codec/{bird}.png",
     "results/methods/{bird}.txt",
 ]
 
