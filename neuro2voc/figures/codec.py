@@ -32,7 +32,7 @@ def draw_codec(
         The split's name, for the words.
     """
     sung = result.table["balanced_accuracy"].notna().any()
-    handles = _handles(result.table, sung, settings)
+    handles = _handles(result, sung, settings)
     figure = style.new_figure(
         style.PAGE,
         EXAMPLES + BELOW,
@@ -172,8 +172,10 @@ def _draw_syllables(ax: Axes, table: pd.DataFrame) -> None:
     ax.set_title("syllables decoded", loc="left")
 
 
-def _handles(table: pd.DataFrame, sung: bool, settings: CodecSettings) -> list:
+def _handles(result: CodecResult, sung: bool, settings: CodecSettings) -> list:
     """Return the legend: only what occurs."""
+    table, bins = result.table, round(result.frame / result.bin)
+    factors = min(settings.sizes["dims"], bins * len(result.units))
     over = "bouts" if sung else "blocks of time"
     mark = {"marker": "o", "ms": 3.5, "color": style.BLACK}
     apart = {"marker": "s", "ms": 3.5, "mfc": "white", "color": style.VERMILION}
@@ -185,7 +187,7 @@ def _handles(table: pd.DataFrame, sung: bool, settings: CodecSettings) -> list:
             [],
             color=style.BLUE,
             ls="--",
-            label=f"{settings.sizes['dims']} factors per frame (NMF), not quantised",
+            label=f"{factors} factors per frame (NMF), not quantised",
         ),
     ]
     if sung:
