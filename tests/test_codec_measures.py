@@ -259,7 +259,9 @@ def test_levels_of_activity_are_coded_too_and_a_unit_alone_has_no_others():
         assert np.isnan(own.loc[3, "others"]) == (units == 1)
         figure = draw_codec(found, bird, LEARNS, "blocked")
         check_legible(figure)
-        assert "quasi-likelihood" in words(figure).replace("\n", " ")
+        text = words(figure).replace("\n", " ")
+        assert "quasi-likelihood" in text
+        assert ("there is one unit only" in text) == ("all is copied" in text) == (units == 1)
 
 
 def test_examples_are_held_out_rates_picked_by_rank():

@@ -32,7 +32,7 @@ def draw_codec(
         The split's name, for the words.
     """
     sung = result.table["balanced_accuracy"].notna().any()
-    handles = _handles(result.table, sung, settings)
+    handles = _handles(result, sung, settings)
     figure = style.new_figure(
         style.PAGE,
         EXAMPLES + BELOW,
@@ -83,7 +83,7 @@ def _draw_examples(part: Figure, result: CodecResult, recording: Recording) -> N
         axes[0, column].set_title(words, loc="left")
         axes[1, column].set_xlabel(f"time (ms from {example.start:.2f} s)")
     deep = result.units["depth"].notna().any()
-    units = f"{len(rows)} units, tip below" if deep else f"{len(rows)} units"
+    units = f"{len(rows)} unit{'s' * (len(rows) > 1)}{', tip below' * deep}"
     axes[0, 0].set_ylabel(f"recorded\n{units}")
     axes[1, 0].set_ylabel(f"decoded\n{units}")
     bar = part.colorbar(image, ax=axes, aspect=30, pad=0.01, fraction=0.03, extend="max")
@@ -117,6 +117,11 @@ def _draw_rates(ax: Axes, table: pd.DataFrame) -> None:
 def _draw_others(ax: Axes, table: pd.DataFrame) -> None:
     """Draw how well units are foretold from codes that they had no part in."""
     rows = table[table["others"].notna()].set_index("coding")
+    ax.set_title("from other units only", loc="left")
+    if rows.empty:
+        ax.set(xticks=[], yticks=[])
+        ax.text(0.5, 0.5, "there is one unit only", transform=ax.transAxes, ha="center")
+        return
     looks = {
         CODEC: ("codec", style.BLACK, style.BLACK, "o"),
         APART: ("units\napart", style.VERMILION, "white", "s"),
@@ -130,11 +135,10 @@ def _draw_others(ax: Axes, table: pd.DataFrame) -> None:
         ax.plot(place, row["others"], marker, ms=4.5, color=color, mfc=face, mew=0.8)
     ax.axhline(0, color=style.GREY, lw=0.6, zorder=0)
     ax.set_xticks(range(len(shown)), [looks[name][0] for name in shown])
-    ax.set(xlim=(-0.6, max(len(shown) - 0.4, 0.6)), ylabel="deviance explained (%)")
+    ax.set(xlim=(-0.6, len(shown) - 0.4), ylabel="deviance explained (%)")
     low, high = 100 * rows["others_low"].min(), 100 * rows["others_high"].max()
-    room = max(0.1, 0.15 * (high - low)) if len(shown) else 1
+    room = max(0.1, 0.15 * (high - low))
     ax.set_ylim(np.nanmin([low, 0]) - room, np.nanmax([high, 0]) + room)
-    ax.set_title("from other units only", loc="left")
 
 
 def _draw_books(ax: Axes, books: pd.DataFrame) -> None:
@@ -172,8 +176,10 @@ def _draw_syllables(ax: Axes, table: pd.DataFrame) -> None:
     ax.set_title("syllables decoded", loc="left")
 
 
-def _handles(table: pd.DataFrame, sung: bool, settings: CodecSettings) -> list:
+def _handles(result: CodecResult, sung: bool, settings: CodecSettings) -> list:
     """Return the legend: only what occurs."""
+    table, bins = result.table, round(result.frame / result.bin)
+    factors = min(settings.sizes["dims"], bins * len(result.units))
     over = "bouts" if sung else "blocks of time"
     mark = {"marker": "o", "ms": 3.5, "color": style.BLACK}
     apart = {"marker": "s", "ms": 3.5, "mfc": "white", "color": style.VERMILION}
@@ -185,7 +191,7 @@ def _handles(table: pd.DataFrame, sung: bool, settings: CodecSettings) -> list:
             [],
             color=style.BLUE,
             ls="--",
-            label=f"{settings.sizes['dims']} factors per frame (NMF), not quantised",
+            label=f"{factors} factors per frame (NMF), not quantised",
         ),
     ]
     if sung:
@@ -209,10 +215,11 @@ def headline(result: CodecResult, recording: Recording) -> list[str]:
     # Intervals hold bouts' chance but not training's, which folds show.
     more = of["low"] > apart["high"] and of["folds_above"] == of["n_folds"]
     rest = "the rest is shared" if more else "hardly more than copied noise"
-    lines.append(
-        f"{of['bits']:.0f} bit/s explain {_percent(of, 'explained', 'low', 'high')} of held-out "
-        f"deviance, and {100 * apart['explained']:.1f} % where units share nothing: {rest}."
-    )
+    share = _percent(of, "explained", "low", "high")
+    beside = f", and {100 * apart['explained']:.1f} % where units share nothing: {rest}"
+    if len(result.units) == 1:
+        beside = ": of a single unit all is copied"
+    lines.append(f"{of['bits']:.0f} bit/s explain {share} of held-out deviance{beside}.")
     if pd.notna(of["others"]):
         told = of["others_low"] > max(0, apart["others_high"])
         lines.append(
