@@ -83,7 +83,7 @@ def _draw_examples(part: Figure, result: CodecResult, recording: Recording) -> N
         axes[0, column].set_title(words, loc="left")
         axes[1, column].set_xlabel(f"time (ms from {example.start:.2f} s)")
     deep = result.units["depth"].notna().any()
-    units = f"{len(rows)} unit{'s' * (len(rows) > 1)}{', tip below' * deep}"
+    units = f"{len(rows)} unit{'s' * (len(rows) > 1)}{', tip below' if deep else ''}"
     axes[0, 0].set_ylabel(f"recorded\n{units}")
     axes[1, 0].set_ylabel(f"decoded\n{units}")
     bar = part.colorbar(image, ax=axes, aspect=30, pad=0.01, fraction=0.03, extend="max")
