@@ -16,7 +16,7 @@ from neuro2voc.frames import make_frames
 from neuro2voc.generated import read_generated, song_activity, write_generated
 from neuro2voc.networks.neural_encoder import NeuralEncoder
 from neuro2voc.networks.vocal_vae import VocalVAE, divergence
-from neuro2voc.sound_decoder import read_sound_decoders, write_sound_decoders
+from neuro2voc.sound_decoder import Memory, read_sound_decoders, write_sound_decoders
 from neuro2voc.sound_measures import correlation
 from neuro2voc.sources.settings import Settings
 from neuro2voc.spectrograms import SpectrogramSettings
@@ -44,6 +44,7 @@ ENCODER = {
     "reconstruction": 1,
     "regression": 0,
     "temperature": 0.07,
+    "recall": True,
 }
 VAE = VaeSettings(
     window=0.02,
@@ -124,6 +125,19 @@ def test_the_contrast_is_the_symmetric_cross_entropy_of_cosines():
     torch.testing.assert_close(contrast(3 * a, 0.1 * b, 0.07), total)
     same = torch.eye(5)
     assert contrast(same, same, 0.07) < 1e-3 < contrast(same, same.roll(1, 0), 0.07)
+
+
+def test_memory_is_the_mean_of_what_was_heard_weighed_by_its_likeness():
+    torch.manual_seed(0)
+    heard, reached = torch.randn(6, 3), torch.randn(4, 3)
+    found = Memory(heard, 0.2)(reached)
+    for row, z in zip(found, reached, strict=True):
+        weight = np.exp([float(cosine_similarity(z, one, dim=0)) / 0.2 for one in heard])
+        expected = (weight / weight.sum()) @ heard.numpy()
+        np.testing.assert_allclose(row, expected, rtol=1e-4, atol=1e-6)
+    # The length of what is reached does not count; that of what was heard does.
+    torch.testing.assert_close(Memory(heard, 0.2)(7 * reached), found)
+    torch.testing.assert_close(Memory(2 * heard, 0.2)(reached), 2 * found)
 
 
 def test_units_that_never_vary_or_were_not_observed_do_not_count():
