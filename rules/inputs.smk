@@ -305,6 +305,8 @@ FIGURES = [
     "results/clusters/{bird}/count.png",
     "results/token_schemes/{bird}.png",
     "results/token_patterns/{bird}.png",
+    "results/embedding/{bird}.png",
+    "results/embedding_losses/{bird}.png",
     "results/methods/{bird}.txt",
 ]
 
