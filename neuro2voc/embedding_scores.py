@@ -15,6 +15,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import train_test_split
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.utils.class_weight import compute_sample_weight
 
 from neuro2voc.bout_bins import BoutBins, bout_bins
 from neuro2voc.configuration import derive_seed
@@ -214,7 +215,8 @@ def run_folds(
     name : str
         Tells apart the random numbers of several runs.
     """
-    points = {cell: np.full((len(bins), DIMENSIONS), np.nan, np.float32) for cell in cells}
+    drawn = [cell for cell in cells if cell[0] != COUNTS]  # the others have three dimensions
+    points = {cell: np.full((len(bins), DIMENSIONS), np.nan, np.float32) for cell in drawn}
     predictions, networks, curves = [], [], []
     for fold in folds:
         train, test = held_out(bins, fold)
@@ -227,18 +229,18 @@ def run_folds(
             seed = derive_seed(plan.seed, f"{method} {field} {fold} {name}")
             space, trained = fit_space(method, train, field, plan.recipe, seed, f"{method} {field}")
             seen = space(test, asked)
-            if method != COUNTS:
+            if (method, field) in points:
                 points[method, field][rows, : seen.shape[1]] = seen
             if trained is not None:
                 networks.append({**which, "fold": fold, **_state(trained, seen)})
                 curves.append(_curve(trained).assign(**which, fold=fold))
             learnt = space(train, taught) if len(decoders) else None
             for decoder in decoders:
-                model = _decoder(decoder, seed).fit(learnt, train.label[taught])
+                model = _fitted(decoder, seed, learnt, train.label[taught])
                 told = {"truth": test.label[asked], "prediction": model.predict(seen)}
                 frame = pd.DataFrame({"bout": test.bout[asked], **told})
                 predictions.append(frame.assign(**which, decoder=decoder))
-        log.info("%s: fold %d held out", name or "the bird", fold)
+        log.info("%s: fold %d", name or "own", fold)
     return Run(*(_together(predictions), points, pd.DataFrame(networks), _together(curves)))
 
 
@@ -250,18 +252,22 @@ def leak(bins: BoutBins, method: str, field: int, plan: Plan) -> float:
     parts = train_test_split(sung, test_size=HELD_AT_RANDOM, random_state=seed % 2**32)
     taught, asked = (np.sort(part) for part in parts)
     taught = taught[thinned(len(taught), MORE * plan.recipe.most)]
-    model = _decoder(plan.decoders[0], seed).fit(space(bins, taught), bins.label[taught])
+    model = _fitted(plan.decoders[0], seed, space(bins, taught), bins.label[taught])
     frame = pd.DataFrame(
         {"truth": bins.label[asked], "prediction": model.predict(space(bins, asked))}
     )
     return summary(frame, bins.bout[asked], 1, plan.seed)["balanced_accuracy"]
 
 
-def _decoder(name: str, seed: int) -> BaseEstimator:
+def _fitted(name: str, seed: int, points: np.ndarray, label: np.ndarray) -> BaseEstimator:
     if name == KNN:
-        return KNeighborsClassifier(NEAREST)
+        return KNeighborsClassifier(NEAREST).fit(points, label)
     model = make_decoder(name, seed)[0]
-    return model.set_params(model__n_estimators=TREES) if name == "forest" else model
+    if name != "forest":
+        return model.fit(points, label)
+    # Weights are worked out once; tree by tree they cost more than the trees.
+    model.set_params(model__n_estimators=TREES, model__class_weight=None)
+    return model.fit(points, label, model__sample_weight=compute_sample_weight("balanced", label))
 
 
 def _state(trained: Trained, seen: np.ndarray) -> dict:
