@@ -1,10 +1,11 @@
 """CEBRA's networks trained here, beside the package's plain call, at two sizes.
 
-The thesis' size is 43,000 bins of 75 units in batches of 512, the demo's 6,000 of 40. The package is
-called as its manual does, without a progress bar: labels for `behaviour`, two columns (syllable, ten
-apart, and position) with `hybrid=True, conditional="delta_normal"` for `hybrid`. One thread; the
-contenders in turn, the median of several. Before the clock starts, losses and gradients of one batch
-have to agree, and nearest places with those that CEBRA finds by comparing with all bins.
+The thesis' size is 43,000 bins of 75 units in batches of 512, the demo's 6,000 of 40. The package
+is called as its manual does, without a progress bar: labels for `behaviour`; two columns, syllables
+ten apart and position, with `hybrid=True, conditional="delta_normal"` for `hybrid`. One thread; the
+contenders in turn, the median of several. Windows have to give the coordinates that passing over
+everything gives, and nearest places have to be those that CEBRA finds by comparing with all bins;
+tests compare losses and gradients with CEBRA's own solver.
 
 The run fails where results disagree, never for being slow.
 """

@@ -149,7 +149,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_does_not(condition):
     rows = np.arange(len(bins))
     torch.manual_seed(7)
     first = train_cebra(bins, condition, 10, recipe, 1)
-    np.random.seed(3)  # neither numpy's nor torch's own generator has a say
+    np.random.seed(3)  # noqa: NPY002 (neither numpy's nor torch's own generator has a say)
     again = train_cebra(bins, condition, 10, recipe, 1)
     other = train_cebra(bins, condition, 10, recipe, 2)
     assert first.losses.tobytes() == again.losses.tobytes()

@@ -170,7 +170,8 @@ def test_the_plan_is_that_of_the_configuration():
     settings = yaml.safe_load((ROOT / "config.yaml").read_text())["embedding"]
     plan = make_plan(settings, "cpu", [5], 100, 1)
     assert plan.recipe.apart == 10 and plan.width == 0.01 and plan.null_seeds == (5,)
-    assert [cell[0] for cell in plan.networks] == ["time", "behaviour", "behaviour", "behaviour", "hybrid"]  # fmt: skip
+    fields = [("time", 10), ("behaviour", 1), ("behaviour", 10), ("behaviour", 20), ("hybrid", 10)]
+    assert plan.networks == fields
 
 
 def test_agreement_is_one_for_turned_points_and_low_for_others():
