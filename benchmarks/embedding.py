@@ -31,7 +31,7 @@ from neuro2voc.embedding import Recipe, embed, padded, train_cebra
 
 SIZES = {"thesis": (43_000, 75, 32), "demo": (6_000, 40, 16)}
 REPEATS = 3
-RECIPE = Recipe(10, 0.1, 32, 20, 512, 3e-4, 1.0, "cpu", 1000)
+RECIPE = Recipe(10, 0.1, 32, 20, 512, 3e-4, 1.0, True, "cpu", 1000)
 
 
 def song(bins: int, units: int) -> BoutBins:

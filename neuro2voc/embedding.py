@@ -40,6 +40,9 @@ class Recipe:
         Of Adam.
     temperature : float
         Of InfoNCE; fixed.
+    centred : bool
+        Whether the mean over the batch is taken out before the sphere while training; False is
+        CEBRA as published.
     device : str
         'auto', 'cpu' or 'cuda'.
     most : int
@@ -53,6 +56,7 @@ class Recipe:
     batch: int
     rate: float
     temperature: float
+    centred: bool
     device: str
     most: int
 
@@ -71,7 +75,7 @@ def make_recipe(settings: Mapping, device: str) -> Recipe:
             f"`embedding: apart` is {settings['apart']:g} s, less than a bin of "
             f"{settings['bin']:g} s; raise it."
         )
-    names = ("nearby", "units", "iterations", "batch", "rate", "temperature", "most")
+    names = ("nearby", "units", "iterations", "batch", "rate", "temperature", "centred", "most")
     return Recipe(apart=apart, device=device, **{name: settings[name] for name in names})
 
 
@@ -203,7 +207,8 @@ def train_cebra(
         model = cebra.models.init(
             f"offset{field}-model", activity.shape[1], recipe.units, DIMENSIONS
         ).to(device)
-    _centre(model, activity, first, field)
+    *_, last, _, _ = model.net  # the last layer, then normalisation and the loss of an axis
+    centring = last.register_forward_hook(_without_mean) if recipe.centred else None
     criterion = cebra.models.FixedCosineInfoNCE(recipe.temperature)
     optimiser = torch.optim.Adam(model.parameters(), lr=recipe.rate)
     losses = []
@@ -222,6 +227,9 @@ def train_cebra(
             f"{name}: the loss of CEBRA is not finite; lower `embedding: rate`, or raise "
             "`embedding: temperature`."
         )
+    if centring is not None:
+        centring.remove()
+        _absorb_mean(model, last, activity, first, field)
     model = model.eval().cpu()
 
     def space(other: BoutBins, rows: np.ndarray) -> np.ndarray:
@@ -256,21 +264,28 @@ def embed(
     return model(activity[places].transpose(1, 2))
 
 
-def _centre(
-    model: torch.nn.Module, activity: torch.Tensor, first: torch.Tensor, field: int
-) -> None:
-    """Begin with outputs whose mean is zero.
+def _without_mean(layer: torch.nn.Module, given: tuple, made: torch.Tensor) -> torch.Tensor:
+    """Take out the mean over all windows, as a hook of the last layer.
 
-    Untrained, all bins lie nearly in one place on the sphere, the more the deeper the network, and
-    hundreds of iterations go by before they part.
+    Otherwise the first iterations put all bins into one place, where InfoNCE is at chance and flat;
+    to leave it takes hundreds of iterations, and some networks never do.
     """
-    *_, last, _, _ = model.net  # the last layer, then normalisation and the squeezing of an axis
+    return made - made.mean(dim=(0, 2) if made.dim() == 3 else 0, keepdim=True)
+
+
+def _absorb_mean(
+    model: torch.nn.Module,
+    last: torch.nn.Module,
+    activity: torch.Tensor,
+    first: torch.Tensor,
+    field: int,
+) -> None:
+    """Put the mean over all bins trained on into the last layer's bias, where it stays."""
     outputs = []
-    hook = last.register_forward_hook(lambda module, given, made: outputs.append(made))
+    hook = last.register_forward_hook(lambda layer, given, made: outputs.append(made))
     with torch.no_grad():
         embed(model, activity, first, field)
-        mean = outputs[0].mean(dim=(0, 2) if outputs[0].dim() == 3 else 0)
-        last.bias -= mean
+        last.bias -= outputs[0].mean(dim=(0, 2) if outputs[0].dim() == 3 else 0)
     hook.remove()
 
 

@@ -25,7 +25,7 @@ from neuro2voc.embedding import (
 from neuro2voc.errors import DataError
 from neuro2voc.projections import METHODS, UMAP, fit_space, thinned
 
-RECIPE = Recipe(2, 0.1, 8, 60, 128, 0.01, 1.0, "cpu", 200)
+RECIPE = Recipe(2, 0.1, 8, 60, 128, 0.01, 1.0, True, "cpu", 200)
 LENGTHS = [60, 47, 53, 60]
 
 
@@ -211,7 +211,41 @@ def test_a_receptive_field_longer_than_a_bout_is_a_sentence():
 
 
 def test_partners_less_than_a_bin_apart_are_a_sentence():
-    names = ("nearby", "units", "iterations", "batch", "rate", "temperature", "most")
+    names = ("nearby", "units", "iterations", "batch", "rate", "temperature", "centred", "most")
     settings = {"apart": 0.004, "bin": 0.01, **dict.fromkeys(names, 1)}
     with pytest.raises(DataError, match="`embedding: apart` is 0.004 s, less than a bin of 0.01 s"):
         make_recipe(settings, "cpu")
+
+
+def test_untrained_networks_put_all_in_one_place_unless_centred():
+    bins = make_bins([200] * 3, units=20)
+    rows = np.arange(len(bins))
+    spreads = {}
+    for centred in (True, False):
+        recipe = replace(RECIPE, centred=centred, iterations=1, rate=1e-9)
+        spreads[centred] = spread(train_cebra(bins, "behaviour", 20, recipe, 1).space(bins, rows))
+    assert spreads[True] > 0.9 and spreads[False] < 0.6
+
+
+def test_without_centring_training_is_cebras_own():
+    """Weights after some steps are those of CEBRA's model, loss and Adam in a plain loop."""
+    bins = make_bins([150])
+    recipe = replace(RECIPE, centred=False, iterations=3, batch=16)
+    mine = train_cebra(bins, "behaviour", 10, recipe, 5).space(bins, np.arange(150))
+    torch.manual_seed(5)
+    model = cebra.models.init("offset10-model", 4, recipe.units, 3)
+    adam = torch.optim.Adam(model.parameters(), lr=recipe.rate)
+    solver = cebra.solver.init(
+        "single-session",
+        model=model,
+        criterion=cebra.models.FixedCosineInfoNCE(1.0),
+        optimizer=adam,
+    )
+    draw, rng = batches(bins, "behaviour", recipe.apart, recipe.nearby), np.random.default_rng(5)
+    windows = torch.from_numpy(padded(bins, 10).windows(scaling(bins)(bins), np.arange(150)))
+    for _ in range(3):
+        reference, (positive,), negative = draw(16, rng)
+        parts = [windows[rows].transpose(1, 2) for rows in (reference, positive, negative)]
+        solver.step(cebra.data.Batch(*parts))
+    theirs = model(windows.transpose(1, 2)).detach().numpy()
+    np.testing.assert_allclose(mine, theirs, atol=1e-4)

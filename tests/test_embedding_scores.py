@@ -18,7 +18,7 @@ from neuro2voc.evaluation import summary
 from neuro2voc.splits import NONE
 from neuro2voc.surrogates import surrogate
 
-RECIPE = Recipe(5, 0.1, 8, 30, 128, 0.01, 1.0, "cpu", 300)
+RECIPE = Recipe(5, 0.1, 8, 30, 128, 0.01, 1.0, True, "cpu", 300)
 SPACES = {"behaviour": [10], "time": [1], "lda": [10], "counts": [1]}
 PLAN = Plan(0.01, 0.03, SPACES, ("svm", "knn"), RECIPE, 0, 1, (1, 2), 50, 1)
 

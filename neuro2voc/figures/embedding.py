@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.gridspec import GridSpec
 from matplotlib.lines import Line2D
 
 from neuro2voc.bout_bins import SILENCE
@@ -55,17 +54,18 @@ def draw_embedding(points: Points, scores: pd.DataFrame, recording: Recording) -
         f"{recording.name}: do embeddings of unseen bouts tell syllables apart?",
         _headline(scores, recording),
         [_note(points, scores)],
-        keys=-(-len(handles) // 7),
+        keys=2,
         kind=style.kind_of(recording),
     )
-    grid = GridSpec(lines + 1, COLUMNS, figure=figure, height_ratios=[PANEL] * lines + [bottom])
+    upper, lower = figure.add_gridspec(2, 1, height_ratios=[PANEL * lines, bottom])
+    grid = upper.subgridspec(lines, COLUMNS)
     labels = sorted(set(points.label) - {SILENCE})
     colors = style.colors_of(labels, style.SYLLABLES)
     for place, (title, values) in enumerate(panels):
         ax = figure.add_subplot(grid[place // COLUMNS, place % COLUMNS])
         _draw_points(ax, title, values, points, colors)
-    _draw_scores(figure.add_subplot(grid[lines, :]), scores, cells, points.width)
-    style.legend_below(figure, handles, 7)
+    _draw_scores(figure.add_subplot(lower), scores, cells, points.width)
+    style.legend_below(figure, handles, len(handles) // 2)
     return figure
 
 
@@ -103,7 +103,7 @@ def _panels(points: Points) -> list[tuple[str, np.ndarray]]:
     networks = networks or [cell for cell in own if cell[0] in CONDITIONS and cell in moved]
     if networks:
         cell = networks[-1]
-        panels.append((f"{SHIFTED}:\n{title_of(cell, points.width)}", moved[cell]))
+        panels.append((f"{SHIFTED}, {title_of(cell, points.width)}", moved[cell]))
     return panels
 
 
@@ -114,7 +114,8 @@ def _draw_points(ax: Axes, title: str, values: np.ndarray, points: Points, color
     color = np.array([colors[label] for label in points.label[rows]])
     ax.scatter(*flat.T, s=1.6, c=color, lw=0, alpha=0.8, rasterized=True)
     ax.set(xticks=[], yticks=[], aspect="equal")
-    ax.set_title(title, size=style.SMALL, weight="bold" if SHIFTED in title else "normal")
+    name, _, field = title.rpartition(", ")
+    ax.set_title(f"{name}\n{field}", size=style.SMALL)
     ax.title.set_color(style.VERMILION if SHIFTED in title else style.BLACK)
     ax.set_adjustable("datalim")
     ax.spines[:].set_visible(False)
@@ -143,27 +144,29 @@ def _draw_scores(ax: Axes, scores: pd.DataFrame, cells: list[Cell], width: float
 
 
 def _handles(points: Points, scores: pd.DataFrame) -> list[Line2D]:
+    """Return two rows of marks, syllables above, in the order in which legends fill columns."""
     labels = sorted(set(points.label) - {SILENCE})
     colors = style.colors_of(labels, style.SYLLABLES)
-    dots = {"ls": "none", "ms": 4}
-    handles = [
-        Line2D([], [], marker="o", color=colors[name], label=name, **dots) for name in labels
-    ]
-    handles += [Line2D([], [], ls="none", label="") for _ in range(-len(handles) % 7)]
+    dot = {"marker": "o", "ls": "none", "ms": 4}
+    above = [Line2D([], [], color=colors[name], label=name, **dot) for name in labels]
     first = scores["decoder"].iat[0]
     others = [name for name in scores["decoder"].unique() if name != first]
-    handles.append(
-        Line2D([], [], marker="o", color=style.BLUE, lw=1.2, ms=4, label=f"CEBRA, {first}")
-    )
-    handles.append(Line2D([], [], marker="o", color=style.BLACK, lw=1.2, ms=4, label="no CEBRA"))
-    if others:
-        marks = {"marker": "|", "color": style.BLUE, **dots}
-        handles.append(Line2D([], [], **marks, label=", ".join(others)))
-    handles.append(Line2D([], [], marker="x", color=style.VERMILION, mew=1.2, label="leak", **dots))
+    whole = {"marker": "o", "lw": 1.2, "ms": 4}
+    below = [
+        Line2D([], [], color=style.BLUE, label=f"CEBRA, {first}", **whole),
+        Line2D([], [], color=style.BLACK, label=f"no CEBRA, {first}", **whole),
+        Line2D([], [], marker="x", ls="none", ms=4, mew=1.2, color=style.VERMILION, label="leak"),
+        Line2D([], [], color=style.BLACK, lw=0.7, label="chance"),
+    ]
     if scores["null_low"].notna().any():
-        handles.append(Line2D([], [], color=style.PALE, lw=6, label=SHIFTED))
-    handles.append(Line2D([], [], color=style.BLACK, lw=0.7, label="chance"))
-    return handles
+        below.append(Line2D([], [], color=style.PALE, lw=6, label=SHIFTED))
+    if others:
+        marks = {"marker": "|", "ls": "none", "ms": 5, "color": style.GREY}
+        below.append(Line2D([], [], label=", ".join(others), **marks))
+    rows = max(len(above), len(below))
+    blank = [Line2D([], [], ls="none", label="") for _ in range(rows)]
+    pairs = zip([*above, *blank][:rows], [*below, *blank][:rows], strict=True)
+    return [handle for pair in pairs for handle in pair]
 
 
 def _headline(scores: pd.DataFrame, recording: Recording) -> list[str]:
