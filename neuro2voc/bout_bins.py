@@ -3,6 +3,7 @@
 No sound is needed. A bout's fold is that of the interval which holds it whole.
 """
 
+import logging
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,6 +14,8 @@ from neuro2voc.errors import DataError
 from neuro2voc.recording import Binned, Recording
 from neuro2voc.splits import NONE, folds_of
 from neuro2voc.trials import used_trials
+
+log = logging.getLogger(__name__)
 
 SILENCE = ""  # the label of bins that go with no decoded syllable
 LEAST = 20  # syllables; with fewer there is nothing to learn from
@@ -68,7 +71,12 @@ class BoutBins:
 
 
 def bout_bins(
-    recording: Recording, trials: pd.DataFrame, split: pd.DataFrame, width: float, lead: float
+    recording: Recording,
+    trials: pd.DataFrame,
+    split: pd.DataFrame,
+    width: float,
+    lead: float,
+    shortest: int = 1,
 ) -> BoutBins:
     """Bin whole bouts, from `lead` before the first syllable to the last one's end.
 
@@ -83,11 +91,13 @@ def bout_bins(
         Of the bins, s.
     lead : float
         s by which activity leads the song.
+    shortest : int
+        Bouts of fewer bins are left out.
 
     Raises
     ------
     DataError
-        No labels, few syllables, or a bout that is not longer than a bin.
+        No labels, few syllables, no bout that is long enough or lies whole in a fold.
     """
     if trials.empty:
         raise DataError(
@@ -100,15 +110,13 @@ def bout_bins(
             f"{recording.name} has {len(used)} decoded syllables, too few for an embedding; it "
             f"needs at least {LEAST}."
         )
-    parts = []
+    parts, short = [], 0
     for bout, song in trials[trials["bout"].isin(set(used["bout"]))].groupby("bout"):
         begin, end = song["onset"].min() - lead, song["offset"].max()
         count = int(np.floor((end - begin) / width + 1e-6))
-        if count < 1:
-            raise DataError(
-                f"Bout {bout} of {recording.name} lasts {end - begin:.3f} s, less than a bin of "
-                f"{width:g} s; lower `embedding: bin`."
-            )
+        if count < max(shortest, 1):
+            short += 1
+            continue
         edges = begin + width * np.arange(count + 1)
         label, position = _syllables(used[used["bout"] == bout], edges[:-1] + width / 2 + lead)
         fold = folds_of(split, edges[:1], edges[-1:])[0]
@@ -121,6 +129,17 @@ def bout_bins(
                 np.full(count, bout),
                 np.full(count, fold),
             )
+        )
+    if not parts:
+        raise DataError(
+            f"All {short} bouts of {recording.name} are shorter than a receptive field of "
+            f"{shortest} {'bin' if shortest == 1 else 'bins'} ({shortest * width:g} s); leave it "
+            "out of `embedding: spaces`, or lower `embedding: bin`."
+        )
+    if short:
+        log.warning(
+            "%d of %d bouts of %s are shorter than the longest receptive field (%g s) and left out",
+            *(short, short + len(parts), recording.name, shortest * width),
         )
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
     if (columns[-1] == NONE).all():

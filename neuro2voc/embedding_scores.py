@@ -81,6 +81,11 @@ class Plan:
         return [(method, field) for method, fields in self.spaces.items() for field in fields]
 
     @property
+    def longest(self) -> int:
+        """Return the longest receptive field in bins."""
+        return max((field for _, field in self.cells), default=1)
+
+    @property
     def networks(self) -> list[Cell]:
         """Return those that CEBRA is trained for."""
         return [cell for cell in self.cells if cell[0] in CONDITIONS]
@@ -145,7 +150,7 @@ def embed_bird(
     DataError
         See `neuro2voc.bout_bins.bout_bins`, `neuro2voc.embedding.train_cebra` and `held_out`.
     """
-    bins = bout_bins(recording, trials, split, plan.width, plan.lead)
+    bins = bout_bins(recording, trials, split, plan.width, plan.lead, plan.longest)
     folds = np.unique(bins.fold[bins.fold != NONE])
     held = folds[: plan.folds or None]
     own = run_folds(bins, held, plan.cells, plan.decoders, plan, "")
@@ -154,7 +159,7 @@ def embed_bird(
     null, surrogates = [], []
     for number, seed in enumerate(plan.null_seeds):
         bird = surrogate(recording, "shifted", seed, trials)
-        moved = bout_bins(bird, trials, split, plan.width, plan.lead)
+        moved = bout_bins(bird, trials, split, plan.width, plan.lead, plan.longest)
         turned = np.roll(held, -number)[: plan.null_folds or None]
         name = f"shifted {number + 1}"
         run = run_folds(moved, turned, plan.cells, plan.decoders[:1], plan, name)

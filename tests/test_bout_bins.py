@@ -121,8 +121,21 @@ def test_what_cannot_be_embedded_ends_in_a_sentence(bird):
         bout_bins(recording, trials.iloc[:0], split, WIDTH, LEAD)
     with pytest.raises(DataError, match="bird has 10 decoded syllables, too few"):
         bout_bins(recording, trials.iloc[:10], split, WIDTH, LEAD)
-    with pytest.raises(DataError, match=r"Bout 0 of bird lasts 1.390 s, less than a bin of 2 s"):
+    with pytest.raises(DataError, match=r"All 12 bouts of bird are shorter than .* 1 bin \(2 s\)"):
         bout_bins(recording, trials, split, 2.0, LEAD)
+    with pytest.raises(DataError, match=r"a receptive field of 200 bins \(2 s\); leave it out"):
+        bout_bins(recording, trials, split, WIDTH, LEAD, shortest=200)
     random = split.assign(fold=NONE)
     with pytest.raises(DataError, match="choose `embedding: split` among blocked and session"):
         bout_bins(recording, trials, random, WIDTH, LEAD)
+
+
+def test_bouts_shorter_than_a_receptive_field_are_left_out_and_said(bird, caplog):
+    recording, trials, split = bird
+    alone = trials.drop(trials.index[(trials["bout"] == 3)][1:])
+    bins = bout_bins(recording, alone, split, WIDTH, LEAD, shortest=20)
+    assert set(bins.bout) == set(trials["bout"]) - {3}
+    assert (
+        "1 of 12 bouts of bird are shorter than the longest receptive field (0.2 s)" in caplog.text
+    )
+    assert set(bout_bins(recording, alone, split, WIDTH, LEAD).bout) == set(trials["bout"])
