@@ -71,7 +71,7 @@ def test_collapse_is_said_in_words(bird):
     scores = result.scores.assign(collapsed=np.where(cebra, 2, 0), untold=np.where(cebra, 1, 0))
     text = words(draw_embedding(places, scores, recording)).replace("\n", " ")
     assert "Networks that put all bins in one place: behaviour with 10 bins (2 of 3)." in text
-    assert "learnt next to nothing (loss at chance): behaviour with 10 bins (1 of 3)." in text
+    assert "never got below a loss of chance: behaviour with 10 bins (1 of 3)." in text
     plain = result.scores.assign(collapsed=0, untold=0)
     assert "Networks that" not in words(draw_embedding(places, plain, recording))
 
@@ -97,7 +97,7 @@ def test_losses_stand_beside_chance_and_what_never_fell_is_said(bird):
     assert len(drawn) == 2 and all(len(ax.lines) == 3 + 1 + 1 for ax in drawn)
     flat = result.curves.assign(loss=result.curves["chance"])
     text = words(draw_embedding_losses(flat, recording)).replace("\n", " ")
-    assert "6 of 6 networks ended at chance" in text
+    assert "6 of 6 networks did not get below chance" in text
     fell = result.curves.assign(loss=result.curves["chance"] - 1)
     assert "All 6 networks ended below chance" in words(draw_embedding_losses(fell, recording))
 

@@ -98,12 +98,16 @@ def _panels(points: Points) -> list[tuple[str, np.ndarray]]:
     """Return title and points of every panel; last the shifted surrogate of a network."""
     own, moved = points.sets["points"], points.sets["shifted"]
     own = {cell: own[cell] for cell in in_order(list(own)) if cell[0] != COUNTS}
-    panels = [(title_of(cell, points.width), values) for cell, values in own.items()]
+    panels = [
+        ("\n".join(title_of(cell, points.width).rsplit(", ", 1)), values)
+        for cell, values in own.items()
+    ]
     networks = [cell for cell in own if cell[0] == "behaviour" and cell in moved]
     networks = networks or [cell for cell in own if cell[0] in CONDITIONS and cell in moved]
     if networks:
         cell = networks[-1]
-        panels.append((f"{SHIFTED}, {title_of(cell, points.width)}", moved[cell]))
+        title = title_of(cell, points.width).removeprefix("CEBRA ")
+        panels.append((f"{SHIFTED}:\n{title}", moved[cell]))
     return panels
 
 
@@ -114,8 +118,7 @@ def _draw_points(ax: Axes, title: str, values: np.ndarray, points: Points, color
     color = np.array([colors[label] for label in points.label[rows]])
     ax.scatter(*flat.T, s=1.6, c=color, lw=0, alpha=0.8, rasterized=True)
     ax.set(xticks=[], yticks=[], aspect="equal")
-    name, _, field = title.rpartition(", ")
-    ax.set_title(f"{name}\n{field}", size=style.SMALL)
+    ax.set_title(title, size=style.SMALL)
     ax.title.set_color(style.VERMILION if SHIFTED in title else style.BLACK)
     ax.set_adjustable("datalim")
     ax.spines[:].set_visible(False)
@@ -204,7 +207,7 @@ def _failures(first: pd.DataFrame) -> list[str]:
     said = []
     for column, what in (
         ("collapsed", "put all bins in one place"),
-        ("untold", "learnt next to nothing (loss at chance)"),
+        ("untold", "never got below a loss of chance"),
     ):
         rows = first[first[column] > 0]
         names = [

@@ -74,7 +74,7 @@ def reached(losses: pd.DataFrame) -> pd.Series:
 
 def _fell(losses: pd.DataFrame) -> str:
     below = losses["chance"].iat[0] - reached(losses).mean()
-    return f"{below:.2f} below chance"
+    return f"{abs(below):.2f} {'below' if below >= 0 else 'above'} chance"
 
 
 def _headline(losses: pd.DataFrame, cells: list) -> str:
@@ -89,8 +89,8 @@ def _headline(losses: pd.DataFrame, cells: list) -> str:
     if not untold:
         return f"All {total} networks ended below chance: they tell apart what they were to."
     return (
-        f"{untold} of {total} networks ended at chance: they tell nothing apart, and their "
-        "embeddings mean nothing."
+        f"{untold} of {total} networks did not get below chance: they hardly tell apart what they "
+        "were to."
     )
 
 
