@@ -43,6 +43,9 @@ def test_the_figure_shows_every_score_leak_and_null(bird):
         assert part in text
     assert "2 shifted surrogates, trained anew: too few for a p value" in text
     assert "holds out single bins, would say" in text
+    of = first.set_index(["method", "field"])["balanced_accuracy"]
+    more = int(of["behaviour", 10] > of["lda", 10])  # of time, no projection sees the same bins
+    assert f"CEBRA tells more in {more} of 1 spaces" in text
 
 
 def test_panels_show_the_bins_of_the_first_fold_and_the_surrogate_last(bird):

@@ -189,6 +189,7 @@ def _headline(scores: pd.DataFrame, recording: Recording) -> list[str]:
     said = f"On bouts held out: {'; '.join(parts)}; chance {first['chance'].iat[0]:.2f}."
     lines = [control(recording)] if recording.surrogate else []
     lines.append(said[0].upper() + said[1:])
+    lines += _beside_linear(first)
     gain = (first["leak"] - first["balanced_accuracy"])[first["method"].isin(CONDITIONS)]
     if gain.notna().any():
         lines.append(
@@ -196,6 +197,19 @@ def _headline(scores: pd.DataFrame, recording: Recording) -> list[str]:
             f"would say {gain.mean():+.2f} on average."
         )
     return [*lines, *_failures(first)]
+
+
+def _beside_linear(first: pd.DataFrame) -> list[str]:
+    """Say in how many spaces CEBRA tells more than a linear projection of the same windows."""
+    linear = first[first["method"] == LINEAR].set_index("field")["balanced_accuracy"]
+    cebra = first[first["method"].isin(CONDITIONS) & first["field"].isin(linear.index)]
+    if not len(cebra):
+        return []
+    more = (cebra["balanced_accuracy"].to_numpy() > linear.loc[cebra["field"]].to_numpy()).sum()
+    return [
+        f"Beside a linear projection with the same receptive field, CEBRA tells more in {more} of "
+        f"{len(cebra)} spaces."
+    ]
 
 
 def _span(low: float, high: float) -> str:

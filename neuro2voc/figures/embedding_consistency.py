@@ -24,7 +24,7 @@ def draw_consistency(table: pd.DataFrame, recording: Recording) -> Figure:
         The bird.
     """
     kinds = list(table.groupby(["between", "other"], sort=False)) or [(("seeds", ""), table)]
-    rows = max(len(mine) for _, mine in kinds)
+    rows = max(3, *(len(mine) for _, mine in kinds))
     handles = [
         Line2D([], [], marker="o", ls="none", ms=4.5, color=style.BLUE, label=recording.name),
         Line2D(
