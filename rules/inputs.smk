@@ -353,7 +353,10 @@ FIGURES = {
     "latents": [
         "results/codec/{bird}.png",
     ],
-    "embedding": [],
+    "embedding": [
+        "results/embedding/{bird}.png",
+        "results/embedding_losses/{bird}.png",
+    ],
 }
 
 # Those of a bird's networks under each split, and the networks that they are of.
