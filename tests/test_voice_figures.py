@@ -66,7 +66,7 @@ def test_the_figure_says_what_it_shows(has_null):
     text = words(figure)
     assert style.kind_of(recording) == "simulated" and "simulated" in text
     assert "correlation with the original" in text and "split 'blocked'" in text
-    assert ("shifted neurons" in text) == has_null
+    assert ("of shifted neurons" in text) == has_null
     pictures = [ax for part in figure.subfigs for ax in part.axes if ax.images]
     assert len(pictures) == 3 * (3 if has_null else 2)
 

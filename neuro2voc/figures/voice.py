@@ -154,12 +154,13 @@ def _headline(
         f"Over all {row['n_bouts']:.0f} {units} (split '{scheme}'), correlation with the original "
         f"{row['correlation']:.2f} ({row['low']:.2f} to {row['high']:.2f})"
     )
+    decibels = frames.settings is not None
+    if decibels:
+        words += f", mel-cepstral distortion {row['cepstral_distortion']:.1f} dB"
     if has_null:
-        words += f", {own.loc[NULL, 'correlation']:.2f} from {surrogate} neurons"
-    if frames.settings is not None:
-        words += f"; mel-cepstral distortion {row['cepstral_distortion']:.1f} dB"
-        if has_null:
-            words += f", {own.loc[NULL, 'cepstral_distortion']:.1f} dB"
+        beside = own.loc[NULL]
+        words += f"; of {surrogate} neurons {beside['correlation']:.2f}"
+        words += f" and {beside['cepstral_distortion']:.1f} dB" if decibels else ""
     return words + "."
 
 

@@ -280,8 +280,8 @@ def _headline(own: pd.DataFrame, splits: list[str], methods: list[str], baseline
         above = [m for m in methods if _is(rows, m, "null")]
         what = f"{split}, {measure.replace('_', ' ')}: "
         beside = f" and “{baseline}”" if baseline else ""
+        stand += [f"{m} (few surrogates)" for m in few]
         what += f"{_listed(stand)} better than null{beside}"
-        what += f"; so too {_listed(few)}, of few surrogates" if few else ""
         what += f"; better than null only: {_listed(above)}" if above else ""
         lines.append(f"{what}.")
     return lines
