@@ -123,7 +123,7 @@ def test_few_surrogates_are_said_to_show_nothing():
     table.loc[table["null_replicates"] > 0, "null_replicates"] = 3
     said = " ".join(words(draw_voice_measures(table, recording, "syllable", "shifted")))
     assert "3 surrogates show no p below 0.25" in said
-    assert "blocked, correlation: nothing better than null" in said
+    assert "blocked, correlation: vae (few surrogates) better than null and" in said
 
 
 @pytest.mark.parametrize("places", [[0.5], [0.1, 0.11, 0.12], [0.9, 0.97, 1.0], np.zeros(5)])
