@@ -1,20 +1,30 @@
 """Neural variational autoencoders, trained inside training folds."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import torch
 
+from neuro2voc.autoencoder_files import check_units, read_models, write_models
 from neuro2voc.checkpoints import Checkpoint
 from neuro2voc.configuration import derive_seed
-from neuro2voc.networks.gaussian import divergence
+from neuro2voc.frames import Frames
 from neuro2voc.networks.neural_vae import KINDS, NeuralVAE, vae_loss
-from neuro2voc.neural_windows import WindowSettings, Windows
+from neuro2voc.networks.vocal_vae import divergence
+from neuro2voc.neural_windows import (
+    Windows,
+    WindowSettings,
+    make_windows,
+    training_parts,
+    window_settings,
+)
+from neuro2voc.recording import Recording
 from neuro2voc.training import Schedule, Trained, train
 
-ACTIVE = 0.01  # nats; a latent that says less than that of an average window has collapsed
 LEAST = 1e-3  # counts in a bin, below which no mean rate is taken to fall
 AT_ONCE = 4096  # windows that pass through a trained network together
 
@@ -26,13 +36,13 @@ class VAESettings:
     Attributes
     ----------
     sizes : mapping
-        latent, hidden, filters.
+        latent, hidden, filters, hide (see `neuro2voc.networks.neural_vae`).
     beta : float
-        Weight of the divergence from the prior; 1 is a bound of the likelihood.
+        Weight of the divergence from the prior; 1 bounds the likelihood.
     windows : WindowSettings
     schedule : Schedule
     inner_folds : int
-        Blocks of the training part, of which one decides when to stop.
+        Blocks of the training part, the last of which decides when to stop.
     seed : int
     checkpoints : path, optional
     code : str
@@ -54,11 +64,37 @@ class VAESettings:
         return Checkpoint(self.checkpoints, self.code) if self.checkpoints else None
 
 
+def vae_settings(config: Mapping, job: SimpleNamespace) -> VAESettings:
+    """Return settings from those under `neural_vae` and from what a job knows.
+
+    Parameters
+    ----------
+    config : mapping
+        The configuration's.
+    job : object
+        With training (the configuration's, with the model's own; members are not used),
+        inner_folds, seed, checkpoints and code.
+    """
+    schedule = {key: value for key, value in job.training.items() if key != "members"}
+    return VAESettings(
+        {key: config[key] for key in ("latent", "hidden", "filters", "hide")},
+        config["beta"],
+        window_settings(config),
+        Schedule(**schedule),
+        job.inner_folds,
+        job.seed,
+        job.checkpoints,
+        job.code,
+    )
+
+
 def unit_statistics(windows: Windows, rows: np.ndarray) -> dict[str, np.ndarray]:
     """Return what networks know of units before they are trained: mean, scale, dispersion."""
     count = windows.count[rows].astype(np.float64)
-    mean = np.nan_to_num(np.nanmean(count, axis=(0, 1)))
-    variance = np.nan_to_num(np.nanvar(count, axis=(0, 1)))
+    seen = np.isfinite(count)
+    number = np.maximum(seen.sum(axis=(0, 1)), 1)
+    mean = np.where(seen, count, 0).sum(axis=(0, 1)) / number
+    variance = np.where(seen, (count - mean) ** 2, 0).sum(axis=(0, 1)) / number
     varies = (mean > 0) & (variance > 0)
     dispersion = np.divide(variance, mean, out=np.ones_like(mean), where=varies)
     return {
@@ -68,13 +104,21 @@ def unit_statistics(windows: Windows, rows: np.ndarray) -> dict[str, np.ndarray]
     }
 
 
+def depth_order(recording: Recording) -> np.ndarray:
+    """Return the units from the probe's base to its tip, as they are where depths are unknown."""
+    table = recording.units.table
+    if "depth" not in table or table["depth"].isna().any():
+        return np.arange(len(table))
+    return np.argsort(-table["depth"].to_numpy(float), kind="stable")
+
+
 def fit_neural_vae(
     windows: Windows,
     parts: tuple[np.ndarray, np.ndarray],
     kind: str,
     order: np.ndarray,
     settings: VAESettings,
-    *numbers: int,
+    fold: int,
 ) -> Trained:
     """Train an autoencoder.
 
@@ -87,23 +131,112 @@ def fit_neural_vae(
     order : ndarray (units,)
         Units from one end of the probe to the other; what '2d' takes for neighbours.
     settings : VAESettings
-    *numbers : int
-        What tells this training from others of its job: the outer fold, first of all.
+    fold : int
+        The one that is held out.
     """
     kept, held = parts
-    _, bins, units = windows.count.shape
-    own = {"order": order} if kind == "2d" else {}
-    about = {**unit_statistics(windows, kept), **settings.sizes, **own}
+    about = {"sizes": settings.sizes, "bins": windows.count.shape[1], "order": order}
+    statistics = unit_statistics(windows, kept)
     return train(
-        lambda: KINDS[kind](bins=bins, units=units, **about),
+        lambda: build_vae(kind, about, statistics),
         vae_loss(settings.beta),
         (torch.as_tensor(windows.count[kept]),),
         (torch.as_tensor(windows.count[held]),),
         settings.schedule,
-        derive_seed(settings.seed, kind, *numbers),
-        f"neural VAE {kind}, fold {numbers[0]}",
+        derive_seed(settings.seed, kind, fold),
+        f"neural VAE {kind}, fold {fold}",
         settings.checkpoint,
     )
+
+
+def build_vae(kind: str, about: Mapping, statistics: Mapping | None = None) -> NeuralVAE:
+    """Return an untrained autoencoder of units in an order, with what is known of them."""
+    order = np.asarray(about["order"])
+    if statistics is None:  # they are among the weights
+        statistics = {name: np.ones(len(order)) for name in ("mean", "scale", "dispersion")}
+    own = {"order": order} if kind == "2d" else {}
+    shape = {"bins": about["bins"], "units": len(order)}
+    return KINDS[kind](**shape, **statistics, **about["sizes"], **own)
+
+
+def train_neural_vaes(
+    recording: Recording,
+    frames: Frames,
+    split: pd.DataFrame,
+    kinds: Sequence[str],
+    settings: VAESettings,
+) -> tuple[dict[str, NeuralVAE], pd.DataFrame]:
+    """Train an autoencoder of every kind for every fold.
+
+    Returns
+    -------
+    models : dict of NeuralVAE
+        By kind and the fold that it never saw, as ``1d/0``.
+    losses : DataFrame
+        model, fold, epoch, rate, training, validation.
+    """
+    windows = make_windows(recording, frames, settings.windows)
+    fold, order = frames.folds(split), depth_order(recording)
+    models, losses = {}, []
+    for outer in np.unique(fold[fold >= 0]):
+        parts = training_parts(fold, outer, frames, settings.windows, settings.inner_folds)
+        for kind in kinds:
+            one = fit_neural_vae(windows, parts, kind, order, settings, int(outer))
+            models[f"{kind}/{outer}"] = one.network
+            losses.append(one.history.assign(model=kind, fold=outer))
+    columns = ["model", "fold", "epoch", "rate", "training", "validation"]
+    return models, pd.concat(losses, ignore_index=True)[columns]
+
+
+def write_neural_vaes(
+    path: str | Path,
+    models: Mapping[str, NeuralVAE],
+    recording: Recording,
+    settings: VAESettings,
+    names: Mapping[str, str],
+) -> None:
+    """Write autoencoders; `names` are bird and split."""
+    about = {
+        **names,
+        "units": [str(unit) for unit in recording.units.table.index],
+        "order": depth_order(recording),
+        "bins": next(iter(models.values())).bins,
+        "sizes": settings.sizes,
+        "windows": asdict(settings.windows),
+    }
+    write_models(path, models, about)
+
+
+def read_neural_vaes(path: str | Path) -> tuple[dict[str, NeuralVAE], dict]:
+    """Read what `write_neural_vaes` wrote: autoencoders by kind and fold, and the JSON."""
+    return read_models(path, lambda name, about: build_vae(name.partition("/")[0], about))
+
+
+def latents_of_session(
+    path: str | Path, model: str, recording: Recording, frames: Frames
+) -> np.ndarray:
+    """Return the latents (frames, latents) of another recording of the same units.
+
+    Parameters
+    ----------
+    path : path
+        See `write_neural_vaes`.
+    model : str
+        Such as ``1d/0``.
+    recording : Recording
+        Another session or day.
+    frames : Frames
+        Of it.
+
+    Raises
+    ------
+    DataError
+        The recording has other units.
+    """
+    models, about = read_neural_vaes(path)
+    check_units(about, list(recording.units.table.index), recording.name)
+    windows = make_windows(recording, frames, WindowSettings(**about["windows"]))
+    return encoded(models[model], windows.count)[0]
 
 
 @torch.inference_mode()

@@ -10,8 +10,9 @@ import torch
 from torch import nn
 from torch.nn.functional import interpolate, relu
 
-from neuro2voc.networks.gaussian import LEAST, MOST, divergence, drawn
+from neuro2voc.networks.vocal_vae import divergence, sampled
 
+LIMIT = 10.0  # of the logarithm of a variance, beyond which exponentials lose their digits
 RANGE = 6.0  # largest logarithm of a rate relative to the unit's mean: a factor of 400
 
 
@@ -65,7 +66,7 @@ class NeuralVAE(nn.Module):
         seen = self.hide(seen.transpose(1, 2)).transpose(1, 2)
         features = relu(self.inwards(self._features(seen)))
         mean, log_variance = self.posterior(features).chunk(2, dim=-1)
-        return mean, log_variance.clamp(LEAST, MOST)
+        return mean, log_variance.clamp(-LIMIT, LIMIT)
 
     def decode(self, z: torch.Tensor) -> torch.Tensor:
         """Return expected counts (windows, bins, units)."""
@@ -75,7 +76,8 @@ class NeuralVAE(nn.Module):
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Return expected counts, and mean and logarithm of the variance of the latents."""
         mean, log_variance = self.encode(x)
-        return self.decode(drawn(mean, log_variance, self.training)), mean, log_variance
+        z = sampled(mean, log_variance) if self.training else mean
+        return self.decode(z), mean, log_variance
 
 
 class NeuralVAE1D(NeuralVAE):
@@ -123,9 +125,7 @@ class NeuralVAE2D(NeuralVAE):
         sides = [(units, bins)]
         for _ in range(2):
             sides.append(tuple(-(-side // 2) for side in sides[-1]))
-        super().__init__(
-            bins, units, features=2 * filters * sides[2][0] * sides[2][1], **others
-        )
+        super().__init__(bins, units, features=2 * filters * sides[2][0] * sides[2][1], **others)
         self.sides = sides
         self.register_buffer("order", torch.as_tensor(np.array(order), dtype=torch.int64))
         self.encoder = nn.Sequential(

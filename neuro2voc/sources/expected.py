@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from neuro2voc.frames import Frames, hops
 from neuro2voc.sources import population as neurons
 from neuro2voc.sources.simulate import Truth
 from neuro2voc.sources.song import TICK
@@ -71,3 +72,17 @@ def _chance(truth: Truth, low: int, high: int, state: int) -> np.ndarray:
         for back in range(1, min(longest, tick) + 1):
             chance[tick] -= hazard[tick] * np.where(back <= refractory, chance[tick - back], 0)
     return chance[low - first :]
+
+
+def expected_around(truth: Truth, frames: Frames, before: float, after: float) -> list[np.ndarray]:
+    """Return what `neuro2voc.frames.activity_around` returns, counts as they are expected."""
+    ahead, behind = hops(before, frames.hop), hops(after, frames.hop)
+    return [
+        expected_counts(
+            truth,
+            frames.start[piece.start] - ahead * frames.hop,
+            frames.hop,
+            piece.stop - piece.start + ahead + behind,
+        )
+        for piece in frames.pieces
+    ]

@@ -1,0 +1,116 @@
+# Latents of activity and of both activity and voice, and what they say of each other.
+
+
+def latent_inputs(wildcards):
+    """What autoencoders are trained on: recording, units, trials, split and song in frames.
+
+    Figures, which have no split in their names, are of the split of curves.
+    """
+    check_target(wildcards)
+    split = wildcards.get("split", config["curves"]["split"])
+    check(f"split of {wildcards.bird}", split, of_bird("splits")(wildcards))
+    names = names_in_paths(wildcards.bird)
+    return {
+        "recording": f"results/recordings/{names['whole']}.nwb",
+        "inclusion": f"results/inclusion/{names['real']}.csv",
+        "trials": f"results/trials/{names['whole']}.csv",
+        "split": f"results/splits/{names['parent']}/{split}.csv",
+        "frames": f"results/frames/{names['parent']}.h5",
+    }
+
+
+def latent_models(*kinds):
+    """An input function for the models of a figure, by kind, beside what they were trained on."""
+
+    def inputs(wildcards):
+        given = latent_inputs(wildcards)
+        folder = f"results/models/{wildcards.bird}/{config['curves']['split']}"
+        return {
+            **given,
+            **{kind: f"{folder}/{kind}.safetensors" for kind in kinds},
+            **{f"{kind}_about": f"{folder}/{kind}.json" for kind in kinds},
+            "truth": (
+                truth_of_bird(wildcards) if oracle_of_bird(wildcards) else []
+            ),
+        }
+
+    return inputs
+
+
+def latent_training(kind):
+    """How an autoencoder is trained: its own settings before those of all networks."""
+    return {**config["training"], **config[kind]["training"]}
+
+
+def latent_control(wildcards):
+    """Seeds of the surrogate that autoencoders are seen beside; a surrogate has none."""
+    if is_surrogate(wildcards.bird):
+        return {}
+    return {
+        kind: seeds_of(wildcards.bird, kind, 1)[0] for kind in ("poisson", "shifted")
+    }
+
+
+# Autoencoders of activity, one of each kind for every fold.
+rule train_neural_vae:
+    input:
+        unpack(latent_inputs),
+    output:
+        models="results/models/{bird}/{split}/neural_vae.safetensors",
+        about="results/models/{bird}/{split}/neural_vae.json",
+        losses="results/losses/{bird}/{split}/neural_vae.csv",
+    log:
+        "logs/train_neural_vae/{bird}/{split}.log",
+    benchmark:
+        "results/benchmarks/train_neural_vae/{bird}/{split}.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=growing(3000),
+        gpu=1,
+    params:
+        settings=config["neural_vae"],
+        training=latent_training("neural_vae"),
+        inner_folds=config["inner_folds"],
+        checkpoints="checkpoints/train_neural_vae/{bird}/{split}",
+        seed=seed_for("train_neural_vae"),
+        code=code("train_neural_vae"),
+    script:
+        "../workflow/scripts/train_neural_vae.py"
+
+
+# What comes out of their latents, and out of those of a surrogate trained alike.
+rule neural_vae:
+    input:
+        unpack(latent_models("neural_vae")),
+    output:
+        figure=report(
+            "results/neural_vae/{bird}.png",
+            caption="../workflow/report/neural_vae.rst",
+            category="{bird}",
+            labels={"figure": "24 neural autoencoders"},
+        ),
+        pdf="results/neural_vae/{bird}.pdf",
+        table="results/neural_vae/{bird}.csv",
+        decoding="results/neural_vae/{bird}_decoding.csv",
+    log:
+        "logs/neural_vae/{bird}.log",
+    benchmark:
+        "results/benchmarks/neural_vae/{bird}.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=growing(3000),
+        gpu=1,
+    params:
+        settings=config["neural_vae"],
+        training=latent_training("neural_vae"),
+        inner_folds=config["inner_folds"],
+        split=config["curves"]["split"],
+        control=latent_control,
+        resamples=config["bootstrap"],
+        checkpoints="checkpoints/neural_vae/{bird}",
+        seed=seed_for("neural_vae"),
+        code=code("neural_vae"),
+    script:
+        "../workflow/scripts/neural_vae.py"
