@@ -12,8 +12,8 @@ from neuro2voc.latent_decoding import decoded_rows, decoding_table
 from neuro2voc.networks.neural_vae import NeuralVAE
 from neuro2voc.neural_vae import VAESettings, encoded, train_neural_vaes
 from neuro2voc.neural_windows import make_windows, syllable_of_frames, training_parts
-from neuro2voc.recording import Binned, Recording
 from neuro2voc.reconstruction import PCA_NAME, WindowPCA, reconstruction_table, reconstructions
+from neuro2voc.recording import Binned, Recording
 from neuro2voc.sources.simulate import Truth
 from neuro2voc.surrogates import surrogate
 

@@ -125,6 +125,7 @@ def training_parts(
     frames: Frames,
     settings: WindowSettings,
     inner_folds: int,
+    rows: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the rows to train on and to stop by, for one outer fold.
 
@@ -138,17 +139,18 @@ def training_parts(
     settings : WindowSettings
     inner_folds : int
         Blocks of about equally many frames, of which the last is held out.
+    rows : ndarray, optional
+        Frames to choose from, in order; else one every `step`.
 
     Returns
     -------
     train, stop : ndarray
-        Rows of frames, one every `step`. No window of one reaches into those of the other.
+        Rows of frames. No window of one reaches into those of the other.
     """
-    step = max(1, round(settings.step / frames.hop))
-    every = np.zeros(len(fold), dtype=bool)
-    for piece in frames.pieces:
-        every[piece.start : piece.stop : step] = True
-    kept = np.flatnonzero(every & (fold != NONE) & (fold != outer))
+    if rows is None:
+        step = max(1, round(settings.step / frames.hop))
+        rows = np.concatenate([np.arange(p.start, p.stop, step) for p in frames.pieces])
+    kept = rows[(fold[rows] != NONE) & (fold[rows] != outer)]
     if len(kept) < 2 * inner_folds:
         raise DataError(
             f"Only {len(kept)} windows are left to train on beside fold {outer}; lower `folds` or "

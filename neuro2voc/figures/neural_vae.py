@@ -10,8 +10,8 @@ from neuro2voc.figures import style
 from neuro2voc.latent_decoding import DECODERS
 from neuro2voc.neural_vae import depth_order
 from neuro2voc.neural_vae_report import RAW, NeuralVAEReport
-from neuro2voc.recording import Recording
 from neuro2voc.reconstruction import ACTIVE, PCA_NAME, TRUE
+from neuro2voc.recording import Recording
 
 HEIGHT = 118  # mm
 NAMES = {"1d": "1-D VAE", "2d": "2-D VAE", PCA_NAME: "PCA", RAW: "all counts", TRUE: "true rates"}

@@ -8,7 +8,7 @@ one is near a constant rate.
 import numpy as np
 import torch
 from torch import nn
-from torch.nn.functional import interpolate, relu
+from torch.nn.functional import interpolate, silu
 
 from neuro2voc.networks.vocal_vae import divergence, sampled
 
@@ -57,20 +57,20 @@ class NeuralVAE(nn.Module):
         self.inwards = nn.Linear(features, hidden)
         self.posterior = nn.Linear(hidden, 2 * latent)
         self.outwards = nn.Sequential(
-            nn.Linear(latent, hidden), nn.ReLU(), nn.Linear(hidden, features)
+            nn.Linear(latent, hidden), nn.SiLU(), nn.Linear(hidden, features)
         )
 
     def encode(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return mean and logarithm of the variance of the latents (windows, latents)."""
         seen = torch.nan_to_num((x - self.mean) / self.scale)
         seen = self.hide(seen.transpose(1, 2)).transpose(1, 2)
-        features = relu(self.inwards(self._features(seen)))
+        features = silu(self.inwards(self._features(seen)))
         mean, log_variance = self.posterior(features).chunk(2, dim=-1)
         return mean, log_variance.clamp(-LIMIT, LIMIT)
 
     def decode(self, z: torch.Tensor) -> torch.Tensor:
         """Return expected counts (windows, bins, units)."""
-        relative = self._image(relu(self.outwards(z))).clamp(-RANGE, RANGE)
+        relative = self._image(silu(self.outwards(z))).clamp(-RANGE, RANGE)
         return self.mean * relative.exp()
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -93,13 +93,13 @@ class NeuralVAE1D(NeuralVAE):
         super().__init__(bins, units, features=2 * filters * bins, **others)
         self.encoder = nn.Sequential(
             nn.Conv1d(units, filters, 3, padding=1),
-            nn.ReLU(),
+            nn.SiLU(),
             nn.Conv1d(filters, 2 * filters, 3, padding=1),
-            nn.ReLU(),
+            nn.SiLU(),
         )
         self.decoder = nn.Sequential(
             nn.Conv1d(2 * filters, filters, 3, padding=1),
-            nn.ReLU(),
+            nn.SiLU(),
             nn.Conv1d(filters, units, 3, padding=1),
         )
 
@@ -130,9 +130,9 @@ class NeuralVAE2D(NeuralVAE):
         self.register_buffer("order", torch.as_tensor(np.array(order), dtype=torch.int64))
         self.encoder = nn.Sequential(
             nn.Conv2d(1, filters, 3, stride=2, padding=1),
-            nn.ReLU(),
+            nn.SiLU(),
             nn.Conv2d(filters, 2 * filters, 3, stride=2, padding=1),
-            nn.ReLU(),
+            nn.SiLU(),
         )
         self.middle = nn.Conv2d(2 * filters, filters, 3, padding=1)
         self.last = nn.Conv2d(filters, 1, 3, padding=1)
@@ -144,7 +144,7 @@ class NeuralVAE2D(NeuralVAE):
 
     def _image(self, features: torch.Tensor) -> torch.Tensor:
         image = features.unflatten(1, (-1, *self.sides[2]))
-        image = relu(self.middle(interpolate(image, self.sides[1])))
+        image = silu(self.middle(interpolate(image, self.sides[1])))
         image = self.last(interpolate(image, self.sides[0]))[:, 0].transpose(1, 2)
         return image[:, :, self.order.argsort()] + self.offset
 
