@@ -207,7 +207,8 @@ def activity_around(
     recording : Recording
     frames : Frames
     before, after : float
-        s before the first frame and behind the last; each is taken up to a whole number of hops.
+        s before the first frame and behind the beginning of the last; each is taken up to a whole
+        number of hops.
 
     Returns
     -------
@@ -217,7 +218,7 @@ def activity_around(
         ``ceil(before / hop)`` is the first frame's.
     """
     hop = frames.hop
-    ahead, behind = hops(before, hop), hops(after, hop)
+    ahead, behind = hops(before, hop), max(hops(after, hop) - 1, 0)
     found = []
     for piece in frames.pieces:
         count = piece.stop - piece.start + ahead + behind
@@ -263,7 +264,7 @@ def lagged(
         As `activity_around` returns it for the same `before` and `after`.
     frames : Frames
     before, after : float
-        s before and behind the beginning of the frame.
+        s before and behind the beginning of the frame; a negative `after` ends before it.
     bin : float
         s, in effect the nearest whole number of hops. Bins adjoin, from `before` on, as many as
         fit.
@@ -276,7 +277,12 @@ def lagged(
     hop = frames.hop
     ahead = hops(before, hop)
     width = max(1, round(bin / hop))
-    bins = max(1, (ahead + hops(after, hop)) // width)
+    bins = (ahead + hops(after, hop)) // width
+    if bins < 1:
+        raise DataError(
+            f"Activity from {before:g} s before to {after:g} s behind holds no bin of {bin:g} s; "
+            "widen it, or narrow the bin, under `activity:` in config.yaml."
+        )
     parts = []
     for piece, values in zip(frames.pieces, activity, strict=True):
         count = piece.stop - piece.start
@@ -324,3 +330,96 @@ def read_frames(path: str) -> Frames:
             settings,
             float(file.attrs["reference"]),
         )
+
+
+def windows_of(frames: Frames, kept: np.ndarray, length: int) -> np.ndarray:
+    """Return the first rows of all stretches of `length` frames that are kept throughout.
+
+    Parameters
+    ----------
+    frames : Frames
+    kept : ndarray (frames,) of bool
+    length : int
+        Frames. No stretch runs from one piece into the next.
+    """
+    found = []
+    for piece in frames.pieces:
+        inside = np.r_[0, np.cumsum(kept[piece])]
+        whole = np.flatnonzero(inside[length:] - inside[:-length] == length)
+        found.append(piece.start + whole)
+    return np.concatenate(found)
+
+
+def inner_blocks(
+    frames: Frames, kept: np.ndarray, folds: int, reach: float
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Part the frames of a training part again, for choices that are made inside it.
+
+    Parameters
+    ----------
+    frames : Frames
+    kept : ndarray (frames,) of bool
+        Those of the training part.
+    folds : int
+        Blocks of about equally many frames: whole pieces, where there are enough of them, else
+        stretches of time.
+    reach : float
+        s around a block's frames within the same piece that belong to no other block.
+
+    Returns
+    -------
+    list of (ndarray, ndarray) of bool (frames,)
+        To train on; to choose by.
+    """
+    rows = np.flatnonzero(kept)
+    pieces, counts = np.unique(frames.piece[rows], return_counts=True)
+    if len(pieces) >= folds:
+        middle = np.cumsum(counts) - counts / 2
+        block = np.minimum((folds * middle / len(rows)).astype(int), folds - 1)
+        # Every block has a piece, however long some are.
+        block = np.maximum.accumulate(np.minimum(block, np.arange(len(pieces))))
+        block = np.maximum(block, np.arange(len(pieces)) - len(pieces) + folds)
+        of_row = block[np.searchsorted(pieces, frames.piece[rows])]
+    else:
+        of_row = folds * np.arange(len(rows)) // len(rows)
+    parts = []
+    for k in range(folds):
+        held = np.zeros(len(kept), dtype=bool)
+        held[rows[of_row == k]] = True
+        near = held.copy()
+        for piece in frames.pieces:
+            far = hops(reach, frames.hop)
+            near[piece] = np.convolve(held[piece], np.ones(2 * far + 1), "same") > 0
+        parts.append((kept & ~near, held))
+    return parts
+
+
+def overlap_add(
+    frames: Frames, rows: np.ndarray, stretches: np.ndarray, wanted: np.ndarray
+) -> np.ndarray:
+    """Put overlapping stretches of a spectrogram together.
+
+    Parameters
+    ----------
+    frames : Frames
+    rows : ndarray (n,)
+        The first frame of each stretch, each once.
+    stretches : ndarray (n, length, bands)
+    wanted : ndarray (frames,) of bool
+
+    Returns
+    -------
+    ndarray (frames, bands)
+        float32: the mean of what stretches say of a frame, those in whose middle it lies weighing
+        most. NaN where no frame is wanted.
+    """
+    length = stretches.shape[1]
+    taper = np.hanning(length + 2)[1:-1]
+    total = np.zeros(frames.level.shape)
+    weight = np.zeros(len(total))
+    for place in range(length):
+        total[rows + place] += taper[place] * stretches[:, place]
+        weight[rows + place] += taper[place]
+    made = np.full(total.shape, np.nan, dtype=np.float32)
+    made[wanted] = total[wanted] / weight[wanted, None]
+    return made

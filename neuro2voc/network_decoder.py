@@ -87,7 +87,7 @@ def write_networks(
     """
 
     def describe(one: NetworkDecoder) -> dict:
-        return {"bins": one.bins, "cell": one.networks[0].cell}
+        return {"classes": list(one.classes_), "bins": one.bins, "cell": one.networks[0].cell}
 
     write_decoders(path, decoders, describe, about)
 

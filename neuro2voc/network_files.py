@@ -29,7 +29,7 @@ def write_decoders(
     path : path
         ``.safetensors``; the JSON has the same name with ``.json``.
     decoders : mapping of sequence of Decoder
-        By feature or scheme, one for each fold, with `classes_` and `networks`.
+        By feature or scheme, one for each fold, with `networks`.
     describe : callable
         ``describe(decoder)`` returns what else is needed to make it anew.
     about : mapping
@@ -43,10 +43,7 @@ def write_decoders(
         for key, value in network.state_dict().items()
     }
     features = {
-        feature: [
-            {"classes": list(one.classes_), "networks": len(one.networks), **describe(one)}
-            for one in folds
-        ]
+        feature: [{"networks": len(one.networks), **describe(one)} for one in folds]
         for feature, folds in decoders.items()
     }
     with replacing(path) as temporary:

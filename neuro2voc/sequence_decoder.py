@@ -103,7 +103,8 @@ def write_sequences(
 
     def describe(one: SequenceDecoder) -> dict:
         vocabulary = vocabulary_to_json(one.vocabulary)
-        return {"vocabulary": vocabulary, "clock": one.clock, "context": one.context}
+        known = {"classes": list(one.classes_), "vocabulary": vocabulary}
+        return {**known, "clock": one.clock, "context": one.context}
 
     write_decoders(path, decoders, describe, about)
 

@@ -70,7 +70,7 @@ def test_activity_shares_its_edges_with_frames_and_loses_no_spike(bird):
     around = activity_around(recording, frames, 0.1, 0.05)
     for piece, values in zip(frames.pieces, around, strict=True):
         first = frames.start[piece.start] - 0.1
-        last = frames.start[piece.stop - 1] + 0.004 + 0.052
+        last = frames.start[piece.stop - 1] + 0.052
         for unit, times in enumerate(recording.units.spike_times):
             assert values[:, unit].sum() == ((times >= first - 1e-9) & (times < last - 1e-9)).sum()
 

@@ -103,6 +103,14 @@ def test_the_truth_is_read_as_it_was_written(tmp_path, settings):
     np.testing.assert_array_equal(back.repertoire.durations, truth.repertoire.durations)
     np.testing.assert_array_equal(back.repertoire.spread, truth.repertoire.spread)
     assert back.repertoire.limits == truth.repertoire.limits
+    assert back.voices == truth.voices
+    assert len(back.voices) == len(truth.repertoire.labels)
+
+
+def test_a_bird_without_sound_of_its_own_has_no_voices(tmp_path):
+    _, truth, _ = simulate("bird", replace(SMALL, audio_rate=0.0), 4)
+    write_truth(truth, tmp_path / "truth.h5")
+    assert read_truth(tmp_path / "truth.h5").voices == truth.voices == ()
 
 
 # Spikes

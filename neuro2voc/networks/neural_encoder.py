@@ -25,8 +25,8 @@ class NeuralEncoder(nn.Module):
     Notes
     -----
     With ``channels=(32, 64)`` and ``hidden=(256,)`` it has the layers of arXiv:2502.07800. Activity
-    goes in as it is; the network sees it less `mean` and divided by `scale` (units), which belong to
-    its weights. What was not observed (NaN) is taken for the mean.
+    goes in as it is; the network sees it less `mean` and over `scale` (units), which belong to its
+    weights. What was not observed (NaN) is taken for the mean.
     """
 
     def __init__(
@@ -40,6 +40,7 @@ class NeuralEncoder(nn.Module):
         dropout: float = 0.0,
     ):
         super().__init__()
+        self.units, self.bins = units, bins
         self.register_buffer("mean", torch.zeros(units))
         self.register_buffer("scale", torch.ones(units))
         maps = [units, *channels]

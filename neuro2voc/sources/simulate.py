@@ -40,6 +40,8 @@ class Truth:
     gains : ndarray (units, epochs)
     seed : int
         Draws the oracle's contexts.
+    voices : tuple of Voice
+        How each syllable of the repertoire sounds; empty where the sound was given or left out.
     """
 
     settings: Settings
@@ -49,6 +51,7 @@ class Truth:
     states: np.ndarray
     gains: np.ndarray
     seed: int
+    voices: tuple[synthesis.Voice, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -202,15 +205,17 @@ def simulate(
     rng = np.random.default_rng(to_song)
     if settings.annotations:
         song, repertoire = read_song(settings.annotations)
-        audio = read_wav(settings.audio)
+        audio, voices = read_wav(settings.audio), ()
         bounds = np.array([[0, max(int(len(audio[1]) / audio[0] / TICK), song["stop"].max())]])
     else:
         repertoire = draw_repertoire(settings, rng)
         song, bounds = draw_song(settings, repertoire, rng)
-        audio = None
+        audio, voices = None, ()
         if settings.audio_rate:
             types = len(repertoire.labels) - 1
-            audio = _sing(settings, types, song, bounds, np.random.default_rng(to_sound))
+            rng = np.random.default_rng(to_sound)
+            voices = (synthesis.introductory_voice(rng), *synthesis.draw_voices(types, rng))
+            audio = _sing(settings, voices, song, bounds, rng)
 
     rng = np.random.default_rng(to_neurons)
     people = neurons.draw_population(settings, len(repertoire.labels), rng)
@@ -224,6 +229,7 @@ def simulate(
         states=neurons.draw_pair_states(people, song["label"].to_numpy(), rng),
         gains=neurons.draw_gains(len(people), settings.drift, length, rng),
         seed=int(to_oracle.generate_state(1, np.uint64)[0] >> 1),
+        voices=voices,
     )
     trains = _draw_spikes(truth, spans, np.random.default_rng(to_spikes))
 
@@ -252,13 +258,12 @@ def simulate(
 
 def _sing(
     settings: Settings,
-    types: int,
+    voices: tuple[synthesis.Voice, ...],
     song: pd.DataFrame,
     bounds: np.ndarray,
     rng: np.random.Generator,
 ) -> tuple[float, np.ndarray]:
-    """Sing a song of one introductory note and some other types of syllables."""
-    voices = (synthesis.introductory_voice(rng), *synthesis.draw_voices(types, rng))
+    """Sing a song with the voices of its syllables."""
     events = zip(
         song["start"] / 1000,
         song["stop"] / 1000,
@@ -310,6 +315,9 @@ def write_truth(truth: Truth, path: str) -> None:
         file["repertoire/labels"] = np.char.encode(truth.repertoire.labels, "utf-8")
         for name in ("durations", "spread", "limits"):
             file[f"repertoire/{name}"] = getattr(truth.repertoire, name)
+        for name in synthesis.Voice.__dataclass_fields__ if truth.voices else ():
+            values = np.array([getattr(voice, name) for voice in truth.voices])
+            file[f"voices/{name}"] = values.astype("S") if name == "kind" else values
         file["states"] = truth.states
         file["gains"] = truth.gains
 
@@ -343,4 +351,13 @@ def read_truth(path: str) -> Truth:
             states=file["states"][()],
             gains=file["gains"][()],
             seed=int(file.attrs["seed"]),
+            voices=_read_voices(file["voices"]) if "voices" in file else (),
         )
+
+
+def _read_voices(group: h5py.Group) -> tuple[synthesis.Voice, ...]:
+    names = list(synthesis.Voice.__dataclass_fields__)
+    columns = [group[name][()].tolist() for name in names]
+    return tuple(
+        synthesis.Voice(kind.decode(), *numbers) for kind, *numbers in zip(*columns, strict=True)
+    )

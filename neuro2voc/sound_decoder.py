@@ -1,0 +1,109 @@
+"""Song from activity, by what was trained: in memory and in files."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from neuro2voc.errors import DataError
+from neuro2voc.frames import Frames, overlap_add, windows_of
+from neuro2voc.network_files import Weights, read_decoders, write_decoders
+from neuro2voc.networks.neural_encoder import NeuralEncoder
+from neuro2voc.networks.vocal_vae import VocalVAE
+
+AT_ONCE = 4096  # windows decoded at a time
+SONG = "song"  # stands in files where other networks have a feature
+
+
+@dataclass(frozen=True)
+class SoundDecoder:
+    """What one fold learnt.
+
+    Attributes
+    ----------
+    vocal : VocalVAE
+    encoder : NeuralEncoder
+    """
+
+    vocal: VocalVAE
+    encoder: NeuralEncoder
+
+    @property
+    def networks(self) -> tuple[nn.Module, nn.Module]:
+        """Both networks, as files hold them."""
+        return self.vocal, self.encoder
+
+    def generate(self, frames: Frames, activity: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+        """Return the sound (frames, bands) in dB that activity stands for; see `overlap_add`.
+
+        Parameters
+        ----------
+        frames : Frames
+            Of any recording of the same units, this one or another day's.
+        activity : ndarray (frames, bins, units)
+            In the bins that the encoder was trained with.
+        wanted : ndarray (frames,) of bool
+
+        Raises
+        ------
+        DataError
+            Other units or bins.
+        """
+        units, bins = self.encoder.units, self.encoder.bins
+        if activity.shape[1:] != (bins, units):
+            raise DataError(
+                f"The activity has {activity.shape[2]} units in {activity.shape[1]} bins, but what "
+                f"was trained sees {units} in {bins}; give it the same units and bins."
+            )
+        length = self.vocal.frames
+        rows = windows_of(frames, np.ones(len(wanted), dtype=bool), length)
+        seen = np.r_[0, np.cumsum(wanted)]
+        rows = rows[seen[rows + length] > seen[rows]]
+        parts = []
+        with torch.inference_mode():
+            for some in np.array_split(rows, max(1, -(-len(rows) // AT_ONCE))):
+                latents = self.encoder(torch.as_tensor(activity[some]))
+                parts.append(self.vocal.decode(latents).numpy())
+        return overlap_add(frames, rows, np.concatenate(parts), wanted)
+
+
+def write_sound_decoders(
+    path: str | Path, decoders: Sequence[SoundDecoder], sizes: Mapping, about: Mapping
+) -> None:
+    """Write what the folds learnt; see `neuro2voc.network_files.write_decoders`.
+
+    Parameters
+    ----------
+    path : path
+    decoders : sequence of SoundDecoder
+        One per fold.
+    sizes : mapping
+        By network, 'vocal' and 'encoder', what makes it anew.
+    about : mapping
+        What another recording has to agree in: activity (before, after, bin in s), spectrogram.
+    """
+
+    def describe(one: SoundDecoder) -> dict:
+        sound = {"frames": one.vocal.frames, "bands": one.vocal.bands}
+        return {**sound, "units": one.encoder.units, "bins": one.encoder.bins}
+
+    write_decoders(path, {SONG: decoders}, describe, {**about, "sizes": sizes})
+
+
+def read_sound_decoders(path: str | Path) -> tuple[list[SoundDecoder], dict]:
+    """Read what `write_sound_decoders` wrote: one per fold, and the JSON."""
+    decoders, about = read_decoders(path, _sound_decoder)
+    return decoders[SONG], about
+
+
+def _sound_decoder(one: dict, weights: list[Weights], about: dict) -> SoundDecoder:
+    sizes = about["sizes"]
+    vocal = VocalVAE(frames=one["frames"], bands=one["bands"], **sizes["vocal"])
+    encoder = NeuralEncoder(units=one["units"], bins=one["bins"], **sizes["encoder"])
+    for network, own in zip((vocal, encoder), weights, strict=True):
+        network.load_state_dict(own)
+        network.eval()
+    return SoundDecoder(vocal, encoder)

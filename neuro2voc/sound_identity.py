@@ -1,0 +1,116 @@
+"""Which syllable a classifier of real sound hears in generated sound."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from sklearn.decomposition import PCA
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from neuro2voc.errors import DataError
+from neuro2voc.frames import Frames
+from neuro2voc.splits import folds_of
+
+LENGTH = 16  # frames to which every syllable is stretched; about 6 ms each of a common one
+COMPONENTS = 30  # of the syllables' shapes, more than there are types
+REAL = "real"  # the name of the sound that was sung, among methods
+
+
+def stretched(level: np.ndarray, length: int) -> np.ndarray:
+    """Return levels (frames, bands) interpolated to another number of frames, end to end.
+
+    One frame is repeated; there must be at least one.
+    """
+    place = np.linspace(0, len(level) - 1, length)
+    low = np.minimum(place.astype(int), max(len(level) - 2, 0))
+    share = (place - low)[:, None]
+    return (1 - share) * level[low] + share * level[np.minimum(low + 1, len(level) - 1)]
+
+
+def sung_trials(frames: Frames, trials: pd.DataFrame, split: pd.DataFrame) -> pd.DataFrame:
+    """Return the used trials of which there are frames, with `fold` and the rows `first`, `stop`.
+
+    Trials that no fold holds whole are left out, and so are frames at their edges that reach out of
+    the fold.
+    """
+    used = trials[trials["used"] == 1]
+    fold = folds_of(split, used["onset"].to_numpy(), used["offset"].to_numpy())
+    fold_of_frame, rows = frames.folds(split), []
+    for onset, offset, own in zip(used["onset"], used["offset"], fold, strict=True):
+        within = frames.within(onset, offset)
+        inside = within.start + np.flatnonzero(fold_of_frame[within] == own)
+        rows.append((inside[0], inside[-1] + 1) if len(inside) else (0, 0))
+    first, stop = np.array(rows, dtype=int).reshape(-1, 2).T
+    used = used.assign(fold=fold, first=first, stop=stop)
+    return used[(fold >= 0) & (stop > first)].reset_index(drop=True)
+
+
+def heard_identities(
+    frames: Frames,
+    generated: Mapping[str, np.ndarray],
+    trials: pd.DataFrame,
+    split: pd.DataFrame,
+) -> pd.DataFrame:
+    """Classify held-out syllables as they were sung, and as they were generated.
+
+    The classifier knows the real sound of the training folds only: each syllable stretched to 16
+    frames, every cell standardised, 30 principal components, a linear discriminant with shrunken
+    covariance and equal priors. True onsets and offsets are given to it, so that it does not judge
+    when something is sung.
+
+    Parameters
+    ----------
+    frames : Frames
+    generated : mapping from str to ndarray (frames, bands)
+        By method. A syllable with a frame that was not generated (NaN) is not classified.
+    trials, split : DataFrame
+        See `neuro2voc.trials` and `neuro2voc.splits`.
+
+    Returns
+    -------
+    DataFrame
+        method ('real' for the sound itself, which is the ceiling), trial, bout, fold, truth,
+        prediction.
+
+    Raises
+    ------
+    DataError
+        Outside a fold fewer than two types of syllables are left to learn from.
+    """
+    sung = sung_trials(frames, trials, split)
+    label, fold = sung["label"].to_numpy(), sung["fold"].to_numpy()
+    sources = {REAL: frames.level, **generated}
+    shapes = {name: _shapes(level, sung) for name, level in sources.items()}
+    parts = []
+    for held in np.unique(fold):
+        learnt, test = fold != held, fold == held
+        types, count = np.unique(label[learnt], return_counts=True)
+        if len(types) < 2 or learnt.sum() <= len(types):
+            raise DataError(
+                f"Outside fold {held} {len(types)} type(s) of syllables with {count.sum()} "
+                "renditions have sound to learn from, too few to tell them apart; lower `folds`, "
+                "or name more `labels`."
+            )
+        heard = make_pipeline(
+            StandardScaler(),
+            PCA(min(COMPONENTS, learnt.sum() - 1), svd_solver="full"),
+            LinearDiscriminantAnalysis("lsqr", "auto", np.full(len(types), 1 / len(types))),
+        ).fit(shapes[REAL][learnt], label[learnt])
+        for name, shape in shapes.items():
+            rows = np.flatnonzero(test & np.isfinite(shape).all(axis=1))
+            if len(rows):
+                table = sung.loc[rows, ["trial", "bout", "fold", "label"]]
+                table = table.rename(columns={"label": "truth"})
+                parts.append(table.assign(method=name, prediction=heard.predict(shape[rows])))
+    found = pd.concat(parts, ignore_index=True)
+    found["order"] = found["method"].map({name: i for i, name in enumerate(shapes)})
+    found = found.sort_values(["order", "trial"], ignore_index=True)
+    return found[["method", "trial", "bout", "fold", "truth", "prediction"]]
+
+
+def _shapes(level: np.ndarray, sung: pd.DataFrame) -> np.ndarray:
+    """Return each syllable's levels (trials, LENGTH * bands)."""
+    rows = zip(sung["first"], sung["stop"], strict=True)
+    return np.array([stretched(level[a:b], LENGTH).ravel() for a, b in rows])

@@ -1,0 +1,388 @@
+"""Song from activity, through the latents of a vocal variational autoencoder.
+
+In two stages, each inside the training folds: the autoencoder learns the bird's sounds from the
+sound alone; then an encoder of activity learns to reach the latents of the sound that goes with it.
+Held-out song is generated from held-out activity window by window, and windows are added up.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy, mse_loss, normalize
+
+from neuro2voc.checkpoints import Checkpoint
+from neuro2voc.configuration import derive_seed
+from neuro2voc.errors import DataError
+from neuro2voc.frames import Frames, inner_blocks, windows_of
+from neuro2voc.networks.neural_encoder import NeuralEncoder
+from neuro2voc.networks.vocal_vae import VocalVAE, divergence, sampled
+from neuro2voc.sound_decoder import AT_ONCE, SoundDecoder
+from neuro2voc.training import Schedule, Trained, train
+
+ACTIVE = 0.01  # nats; a latent that says less of held-out sound is of no use (Burda et al. 2016)
+FEWEST = 2  # windows that can be told from one another
+BLOCKS = 6  # of a training part, the first of which decides when to stop
+STAGES = ("vocal", "encoder")
+
+
+@dataclass(frozen=True)
+class VaeSettings:
+    """What is learnt, and how.
+
+    Attributes
+    ----------
+    window : float
+        Length of a stretch of sound in s, in effect a whole number of frames.
+    step : int
+        Frames from one training window to the next; all are generated.
+    latent, hidden, channels, beta : int, sequence, sequence, float
+        Of the autoencoder: see `VocalVAE`; beta weighs the mean divergence of a latent (nats)
+        against the mean squared error.
+    normalised : bool
+        Whether the autoencoder sees levels less their mean, and over their standard deviation, of
+        the training frames; else it sees dB.
+    encoder : mapping
+        hidden, channels, dropout of `NeuralEncoder`; weights `contrast` (symmetric InfoNCE of
+        directions at `temperature`), `reconstruction` (squared error of the sound) and
+        `regression` (squared error of the latents).
+    schedules : mapping of Schedule
+        By stage, 'vocal' and 'encoder'.
+    seed : int
+    checkpoints, code
+        See `neuro2voc.network_training.NetworkSettings`.
+    """
+
+    window: float
+    step: int
+    latent: int
+    hidden: tuple[int, ...]
+    channels: tuple[int, ...]
+    beta: float
+    normalised: bool
+    encoder: Mapping
+    schedules: Mapping[str, Schedule]
+    seed: int
+    checkpoints: str | Path | None = None
+    code: str = ""
+
+    def length(self, frames: Frames) -> int:
+        """Frames of a window.
+
+        Raises
+        ------
+        DataError
+            A piece of song is shorter.
+        """
+        length = max(1, round(self.window / frames.hop))
+        shortest = min(piece.stop - piece.start for piece in frames.pieces)
+        if length > shortest:
+            raise DataError(
+                f"The window of {self.window:g} s under `vaes` is longer than the shortest bout, "
+                f"which has {shortest * frames.hop:.3g} s of sound; shorten it."
+            )
+        return length
+
+    @property
+    def sizes(self) -> dict:
+        """What makes the networks anew, besides what the recording gives."""
+        own = {
+            key: tuple(value) if isinstance(value, list) else value
+            for key, value in self.encoder.items()
+            if key in ("hidden", "channels", "dropout")
+        }
+        vocal = {"latent": self.latent, "hidden": self.hidden, "channels": self.channels}
+        return {"vocal": vocal, "encoder": {"latent": self.latent, **own}}
+
+
+def vae_settings(entry: Mapping, training: Mapping, job: object) -> VaeSettings:
+    """Return settings from an entry of `vaes`.
+
+    Parameters
+    ----------
+    entry : mapping
+        The entry.
+    training : mapping
+        The configuration's `training`, which the entry's own comes before.
+    job : object
+        With seed, checkpoints and code.
+    """
+    schedules = {}
+    for stage in STAGES:
+        own = {**training, **entry["training"], **entry["training_of"].get(stage, {})}
+        own.pop("members")
+        schedules[stage] = Schedule(**own)
+    names = ("window", "step", "latent", "beta", "normalised", "encoder")
+    return VaeSettings(
+        **{name: entry[name] for name in names},
+        hidden=tuple(entry["hidden"]),
+        channels=tuple(entry["channels"]),
+        schedules=schedules,
+        seed=job.seed,
+        checkpoints=job.checkpoints,
+        code=job.code,
+    )
+
+
+class NeuralToVoice(nn.Module):
+    """An encoder of activity before the decoder of an autoencoder that stays as it is.
+
+    Parameters
+    ----------
+    encoder : NeuralEncoder
+    vocal : VocalVAE
+    """
+
+    def __init__(self, encoder: NeuralEncoder, vocal: VocalVAE):
+        super().__init__()
+        self.encoder, self.vocal = encoder, vocal
+        for weights in vocal.parameters():
+            weights.requires_grad = False
+
+    def train(self, mode: bool = True) -> "NeuralToVoice":
+        """Go into training or out of it; the autoencoder never does."""
+        super().train(mode)
+        self.vocal.eval()
+        return self
+
+    def forward(self, activity: torch.Tensor) -> torch.Tensor:
+        """Return latents (n, latent) of activity (n, bins, units)."""
+        return self.encoder(activity)
+
+
+def train_vocal(
+    frames: Frames, kept: np.ndarray, settings: VaeSettings, *numbers: int
+) -> tuple[Trained, np.ndarray]:
+    """Train an autoencoder on the sound of a training part.
+
+    Parameters
+    ----------
+    frames : Frames
+    kept : ndarray (frames,) of bool
+        The training part, of which the first inner block decides when to stop.
+    settings : VaeSettings
+    *numbers : int
+        What tells this training from others of its job.
+
+    Returns
+    -------
+    trained : Trained
+    information : ndarray (latent,)
+        Mean divergence in nats of each latent on the inner block that was held out.
+    """
+    length = settings.length(frames)
+    examples, held = (
+        (_stretches(frames, rows, length),) for rows in _rows(frames, kept, settings, length)
+    )
+    level = frames.level[kept]
+
+    def build() -> VocalVAE:
+        network = VocalVAE(frames=length, bands=level.shape[1], **settings.sizes["vocal"])
+        if settings.normalised:
+            network.set_range(torch.as_tensor(level.mean(axis=0)), float(level.std()) or 1.0)
+        return network
+
+    def loss(network: VocalVAE, stretch: torch.Tensor) -> torch.Tensor:
+        mean, spread = network.encode(stretch)
+        made = network.decode(sampled(mean, spread) if network.training else mean)
+        error = mse_loss(made.float(), stretch) / network.scale**2
+        return error + settings.beta * divergence(mean.float(), spread.float()).mean()
+
+    trained = _train("vocal", build, loss, examples, held, settings, *numbers)
+    with torch.inference_mode():
+        information = divergence(*trained.network.encode(held[0])).mean(dim=0).numpy()
+    return trained, information
+
+
+def train_encoder(
+    frames: Frames,
+    activity: np.ndarray,
+    kept: np.ndarray,
+    vocal: VocalVAE,
+    settings: VaeSettings,
+    *numbers: int,
+) -> Trained:
+    """Train an encoder of activity towards the latents of the sound that goes with it.
+
+    Parameters
+    ----------
+    frames, kept, settings, *numbers
+        See `train_vocal`.
+    activity : ndarray (frames, bins, units)
+        Around the beginning of each frame; see `neuro2voc.frames.lagged`.
+    vocal : VocalVAE
+        Trained on the same training part.
+    """
+    length, about = vocal.frames, settings.encoder
+    mean, scale = unit_range(activity[kept])
+
+    def examples(rows: np.ndarray) -> tuple[torch.Tensor, ...]:
+        stretches = _stretches(frames, rows, length)
+        with torch.inference_mode():
+            latents = torch.cat([vocal.encode(part)[0] for part in stretches.split(AT_ONCE)])
+        return torch.as_tensor(activity[rows]), latents.clone(), stretches
+
+    def build() -> NeuralToVoice:
+        bins, units = activity.shape[1:]
+        encoder = NeuralEncoder(units=units, bins=bins, **settings.sizes["encoder"])
+        encoder.set_range(torch.as_tensor(mean), torch.as_tensor(scale))
+        own = VocalVAE(frames=length, bands=frames.level.shape[1], **settings.sizes["vocal"])
+        own.load_state_dict(vocal.state_dict())
+        return NeuralToVoice(encoder, own)
+
+    def loss(network: NeuralToVoice, *batch: torch.Tensor) -> torch.Tensor:
+        seen, latents, stretch = batch
+        reached = network(seen).float()
+        total = reached.new_zeros(())
+        if about["contrast"] and len(seen) >= FEWEST:
+            total = total + about["contrast"] * contrast(reached, latents, about["temperature"])
+        if about["reconstruction"]:
+            error = mse_loss(network.vocal.decode(reached).float(), stretch)
+            total = total + about["reconstruction"] * error / network.vocal.scale**2
+        if about["regression"]:
+            total = total + about["regression"] * mse_loss(reached, latents)
+        return total
+
+    parts = [examples(rows) for rows in _rows(frames, kept, settings, length)]
+    return _train("encoder", build, loss, *parts, settings, *numbers)
+
+
+def contrast(ours: torch.Tensor, theirs: torch.Tensor, temperature: float) -> torch.Tensor:
+    """Return the symmetric InfoNCE loss (nats) of pairs of latents.
+
+    Each of a batch has to be told by its direction from all others of the other kind (Radford et
+    al. 2021, arXiv:2103.00020). Lengths do not count, so that this alone leaves open how loud a
+    decoder makes what it is given. Chance is the logarithm of the number of pairs.
+
+    Parameters
+    ----------
+    ours, theirs : Tensor (n, latent)
+    temperature : float
+    """
+    likeness = normalize(ours, dim=1) @ normalize(theirs, dim=1).T / temperature
+    right = torch.arange(len(ours), device=ours.device)
+    return (cross_entropy(likeness, right) + cross_entropy(likeness.T, right)) / 2
+
+
+def unit_range(activity: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return each unit's mean and standard deviation (units,) over activity (n, bins, units).
+
+    What was not observed is left out; a unit that never varies has 1.
+    """
+    seen = np.isfinite(activity)
+    count = np.maximum(seen.sum(axis=(0, 1)), 1)
+    filled = np.where(seen, activity, 0)
+    mean = filled.sum(axis=(0, 1), dtype=float) / count
+    square = (filled.astype(float) ** 2).sum(axis=(0, 1)) / count - mean**2
+    deviation = np.sqrt(np.maximum(square, 0))
+    scale = np.where(deviation > 1e-6, deviation, 1.0)
+    return mean.astype(np.float32), scale.astype(np.float32)
+
+
+def _rows(
+    frames: Frames, kept: np.ndarray, settings: VaeSettings, length: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the first frames of windows to train on, and of those that decide when to stop."""
+    reach = length * frames.hop
+    training, held = inner_blocks(frames, kept, BLOCKS, reach)[0]
+    rows = windows_of(frames, training, length)[:: settings.step]
+    stop = windows_of(frames, held, length)[:: settings.step]
+    if min(len(rows), len(stop)) < FEWEST:
+        raise DataError(
+            f"A training part holds {len(rows)} windows of {settings.window:g} s to learn from and "
+            f"{len(stop)} to stop by, and needs {FEWEST} of each; shorten `window` or `step` under "
+            "`vaes`, or lower `folds`."
+        )
+    return rows, stop
+
+
+def _stretches(frames: Frames, rows: np.ndarray, length: int) -> torch.Tensor:
+    return torch.as_tensor(frames.level[rows[:, None] + np.arange(length)])
+
+
+def _train(
+    stage: str,
+    build: Callable[[], nn.Module],
+    loss: Callable[..., torch.Tensor],
+    examples: tuple[torch.Tensor, ...],
+    held: tuple[torch.Tensor, ...],
+    settings: VaeSettings,
+    *numbers: int,
+) -> Trained:
+    number = STAGES.index(stage)
+    return train(
+        build,
+        loss,
+        examples,
+        held,
+        settings.schedules[stage],
+        derive_seed(settings.seed, number, *numbers),
+        f"{stage}, fold {numbers[0]}",
+        Checkpoint(settings.checkpoints, settings.code) if settings.checkpoints else None,
+    )
+
+
+def generate_by_vae(
+    frames: Frames, activity: np.ndarray, split: pd.DataFrame, settings: VaeSettings
+) -> tuple[np.ndarray, list[SoundDecoder], pd.DataFrame, pd.DataFrame]:
+    """Generate every fold's song by what the others taught.
+
+    Parameters
+    ----------
+    frames, activity, settings
+        See `train_encoder`.
+    split : DataFrame
+        See `neuro2voc.splits.make_split`.
+
+    Returns
+    -------
+    made : ndarray (frames, bands)
+        dB; NaN outside all folds.
+    decoders : list of SoundDecoder
+        One per fold.
+    losses : DataFrame
+        fold, stage, epoch, rate, training, validation.
+    latents : DataFrame
+        fold, latent, information (nats, on sound that was held out inside the training part).
+    """
+    fold = frames.folds(split)
+    made = np.full(frames.level.shape, np.nan, dtype=np.float32)
+    decoders, losses, latents = [], [], []
+    for held in np.unique(fold[fold >= 0]):
+        kept = (fold >= 0) & (fold != held)
+        vocal, information = train_vocal(frames, kept, settings, int(held))
+        encoder = train_encoder(frames, activity, kept, vocal.network, settings, int(held))
+        decoder = SoundDecoder(vocal.network, encoder.network.encoder)
+        made[fold == held] = decoder.generate(frames, activity, fold == held)[fold == held]
+        decoders.append(decoder)
+        for stage, trained in zip(STAGES, (vocal, encoder), strict=True):
+            losses.append(trained.history.assign(fold=held, stage=stage))
+        latents.append(pd.DataFrame({"fold": held, "information": information}).reset_index())
+    table = pd.concat(latents, ignore_index=True).rename(columns={"index": "latent"})
+    columns = ["fold", "stage", "epoch", "rate", "training", "validation"]
+    return made, decoders, pd.concat(losses, ignore_index=True)[columns], table
+
+
+def generate_surrogate(
+    frames: Frames,
+    activity: np.ndarray,
+    split: pd.DataFrame,
+    decoders: list[SoundDecoder],
+    settings: VaeSettings,
+) -> np.ndarray:
+    """Generate song from a surrogate's activity: encoders are trained anew.
+
+    The autoencoders, which saw no activity, are those of `decoders`.
+    """
+    fold = frames.folds(split)
+    made = np.full(frames.level.shape, np.nan, dtype=np.float32)
+    for held, own in zip(np.unique(fold[fold >= 0]), decoders, strict=True):
+        kept = (fold >= 0) & (fold != held)
+        encoder = train_encoder(frames, activity, kept, own.vocal, settings, int(held))
+        decoder = SoundDecoder(own.vocal, encoder.network.encoder)
+        made[fold == held] = decoder.generate(frames, activity, fold == held)[fold == held]
+    return made
