@@ -10,20 +10,19 @@ import torch
 
 from neuro2voc.autoencoder_files import check_units, read_models, write_models
 from neuro2voc.configuration import derive_seed
-from neuro2voc.frames import Frames
+from neuro2voc.frames import Frames, overlap_add, windows_of
 from neuro2voc.networks.joint_vae import JointVAE, joint_loss
 from neuro2voc.networks.vocal_vae import VocalVAE
 from neuro2voc.neural_vae import (
     AT_ONCE,
-    VAESettings,
+    NeuralSettings,
     build_vae,
     depth_order,
     unit_statistics,
 )
-from neuro2voc.neural_windows import Windows, WindowSettings, make_windows, training_parts
+from neuro2voc.neural_windows import Windows, WindowSettings, make_windows
 from neuro2voc.recording import Recording
 from neuro2voc.training import Trained, train
-from neuro2voc.vocal_windows import overlapped, stretches
 
 KIND = "1d"  # of the side of neurons
 
@@ -34,7 +33,7 @@ class JointSettings:
 
     Attributes
     ----------
-    neural : VAESettings
+    neural : NeuralSettings
         Of the side of neurons; its schedule and seed are those of both.
     vocal_hidden : tuple of int
         Widths of the dense layers on the side of the voice.
@@ -42,7 +41,7 @@ class JointSettings:
         See `neuro2voc.networks.joint_vae.joint_loss`.
     """
 
-    neural: VAESettings
+    neural: NeuralSettings
     vocal_hidden: tuple[int, ...]
     voice: float
 
@@ -50,7 +49,6 @@ class JointSettings:
 def fit_joint_vae(
     windows: Windows,
     frames: Frames,
-    level: np.ndarray,
     parts: tuple[np.ndarray, np.ndarray],
     settings: JointSettings,
     fold: int,
@@ -61,24 +59,23 @@ def fit_joint_vae(
     ----------
     windows : Windows
     frames : Frames
-    level : ndarray (frames, hops, bands)
-        Stretches of the voice (`neuro2voc.vocal_windows.stretches`), as long as windows.
     parts : (ndarray, ndarray)
-        Rows to train on, rows to stop by.
+        First frames of stretches of voice, as long as windows, to train on and to stop by.
     settings : JointSettings
     fold : int
         The one that is held out.
     """
     kept, held = parts
+    middle = windows.hops // 2
     about = {
         "sizes": dict(settings.neural.sizes),
         "vocal_hidden": list(settings.vocal_hidden),
         "bins": windows.count.shape[1],
         "order": np.arange(windows.count.shape[2]),
-        "frames": level.shape[1],
-        "bands": level.shape[2],
+        "frames": windows.hops,
+        "bands": frames.level.shape[1],
     }
-    statistics = unit_statistics(windows, kept)
+    statistics = unit_statistics(windows, kept + middle)
     seen = torch.as_tensor(frames.level[kept])
     mean = seen.mean(0)
     spread = float((seen - mean).std())
@@ -89,7 +86,8 @@ def fit_joint_vae(
         return network
 
     def examples(rows: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-        return torch.as_tensor(windows.count[rows]), torch.as_tensor(level[rows])
+        count = torch.as_tensor(windows.count[rows + middle])
+        return count, torch.as_tensor(stretches(frames, rows, windows.hops))
 
     return train(
         build,
@@ -101,6 +99,19 @@ def fit_joint_vae(
         f"joint VAE, fold {fold}",
         settings.neural.checkpoint,
     )
+
+
+def stretch_rows(frames: Frames, length: int) -> np.ndarray:
+    """Return the first frames of all stretches that no bout's end cuts.
+
+    The window of activity that goes with one is that of its frame number ``length // 2``.
+    """
+    return windows_of(frames, np.ones(len(frames.piece), dtype=bool), length)
+
+
+def stretches(frames: Frames, rows: np.ndarray, length: int) -> np.ndarray:
+    """Return the levels (rows, length, bands) from each of these frames on."""
+    return frames.level[rows[:, None] + np.arange(length)]
 
 
 def build_joint(about: Mapping, statistics: Mapping | None = None) -> JointVAE:
@@ -128,12 +139,12 @@ def train_joint_vaes(
     """
     own = settings.neural
     windows = make_windows(recording, frames, own.windows)
-    level = stretches(frames, windows.hops)
     fold = frames.folds(split)
+    rows = stretch_rows(frames, windows.hops)[:: max(1, round(own.windows.step / frames.hop))]
     models, losses = {}, []
     for outer in np.unique(fold[fold >= 0]):
-        parts = training_parts(fold, outer, frames, own.windows, own.inner_folds)
-        one = fit_joint_vae(windows, frames, level, parts, settings, int(outer))
+        parts = own.parts(frames, fold, int(outer), rows)
+        one = fit_joint_vae(windows, frames, parts, settings, int(outer))
         models[str(outer)] = one.network
         losses.append(one.history.assign(fold=outer))
     columns = ["fold", "epoch", "rate", "training", "validation"]
@@ -215,13 +226,26 @@ def generate_by_joint(
     """
     windows = make_windows(recording, frames, settings)
     fold = frames.folds(split)
-    made = np.full(frames.level.shape, np.nan)
+    made = np.full(frames.level.shape, np.nan, dtype=np.float32)
     for name, network in models.items():
-        rows = np.flatnonzero(fold == int(name))
-        latents = joint_latents(network, windows.count[rows])
-        voice = overlapped(voice_of_latents(network.vocal, latents), rows, frames)
-        made[rows] = voice[rows]
+        wanted = fold == int(name)
+        made[wanted] = _voice_where(network, windows, frames, wanted)[wanted]
     return made
+
+
+def _voice_where(
+    network: JointVAE, windows: Windows, frames: Frames, wanted: np.ndarray
+) -> np.ndarray:
+    rows = reaching(frames, windows.hops, wanted)
+    latents = joint_latents(network, windows.count[rows + windows.hops // 2])
+    return overlap_add(frames, rows, voice_of_latents(network.vocal, latents), wanted)
+
+
+def reaching(frames: Frames, length: int, wanted: np.ndarray) -> np.ndarray:
+    """Return the first frames of all stretches that hold a wanted frame."""
+    rows = stretch_rows(frames, length)
+    seen = np.r_[0, np.cumsum(wanted)]
+    return rows[seen[rows + length] > seen[rows]]
 
 
 def voice_of_session(
@@ -237,6 +261,5 @@ def voice_of_session(
     models, about = read_joint_vaes(path)
     check_units(about, list(recording.units.table.index), recording.name)
     windows = make_windows(recording, frames, WindowSettings(**about["windows"]))
-    network = models[str(fold)]
-    made = voice_of_latents(network.vocal, joint_latents(network, windows.count))
-    return overlapped(made, np.arange(len(made)), frames)
+    wanted = np.ones(len(frames.piece), dtype=bool)
+    return _voice_where(models[str(fold)], windows, frames, wanted)

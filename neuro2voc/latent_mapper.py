@@ -9,15 +9,14 @@ from torch import nn
 from torch.nn.functional import mse_loss
 
 from neuro2voc.configuration import derive_seed
-from neuro2voc.frames import Frames
-from neuro2voc.joint_vae import voice_of_latents
+from neuro2voc.frames import Frames, overlap_add
+from neuro2voc.joint_vae import reaching, stretch_rows, stretches, voice_of_latents
 from neuro2voc.networks.neural_vae import NeuralVAE
 from neuro2voc.networks.vocal_vae import VocalVAE
-from neuro2voc.neural_vae import AT_ONCE, VAESettings, encoded
-from neuro2voc.neural_windows import make_windows, training_parts
+from neuro2voc.neural_vae import AT_ONCE, NeuralSettings, encoded
+from neuro2voc.neural_windows import make_windows
 from neuro2voc.recording import Recording
 from neuro2voc.training import train
-from neuro2voc.vocal_windows import overlapped, stretches
 
 
 class LatentMapper(nn.Module):
@@ -60,7 +59,7 @@ def fit_mapper(
     source: np.ndarray,
     target: np.ndarray,
     parts: tuple[np.ndarray, np.ndarray],
-    settings: VAESettings,
+    settings: NeuralSettings,
     fold: int,
 ) -> LatentMapper:
     """Train a mapper on some rows and stop it by others."""
@@ -98,7 +97,7 @@ def generate_by_mapper(
     recording: Recording,
     frames: Frames,
     split: pd.DataFrame,
-    settings: VAESettings,
+    settings: NeuralSettings,
 ) -> np.ndarray:
     """Generate each fold's voice from its activity, through the latents of both.
 
@@ -109,7 +108,7 @@ def generate_by_mapper(
     recording : Recording
     frames : Frames
     split : DataFrame
-    settings : VAESettings
+    settings : NeuralSettings
         Of the neural autoencoders; mappers are as wide and trained in the same way.
 
     Returns
@@ -119,15 +118,28 @@ def generate_by_mapper(
     """
     windows = make_windows(recording, frames, settings.windows)
     fold = frames.folds(split)
-    made = np.full(frames.level.shape, np.nan)
+    made = np.full(frames.level.shape, np.nan, dtype=np.float32)
     for outer, voice in vocal.items():
-        level = stretches(frames, voice.frames)
-        source = encoded(neural[outer], windows.count)[0]
-        target = vocal_latents(voice, level)
-        parts = training_parts(fold, outer, frames, settings.windows, settings.inner_folds)
-        mapper = fit_mapper(source, target, parts, settings, int(outer))
-        rows = np.flatnonzero(fold == outer)
+        middle = voice.frames // 2
+        rows = stretch_rows(frames, voice.frames)
+        source = _at(rows, encoded(neural[outer], windows.count[rows + middle])[0], len(fold))
+        every = rows[:: max(1, round(settings.windows.step / frames.hop))]
+        kept, held = settings.parts(frames, fold, outer, every)
+        both = np.concatenate([kept, held])
+        latents = vocal_latents(voice, stretches(frames, both, voice.frames))
+        target = _at(both, latents, len(fold))
+        mapper = fit_mapper(source, target, (kept, held), settings, outer)
+        wanted = fold == outer
+        rows = reaching(frames, voice.frames, wanted)
         with torch.inference_mode():
             latents = mapper(torch.as_tensor(source[rows])).numpy()
-        made[rows] = overlapped(voice_of_latents(voice, latents), rows, frames)[rows]
+        voices = voice_of_latents(voice, latents)
+        made[wanted] = overlap_add(frames, rows, voices, wanted)[wanted]
     return made
+
+
+def _at(rows: np.ndarray, values: np.ndarray, count: int) -> np.ndarray:
+    """Return values at their rows of an array as long as the song."""
+    placed = np.zeros((count, values.shape[1]), dtype=np.float32)
+    placed[rows] = values
+    return placed

@@ -20,17 +20,19 @@ from neuro2voc.neural_windows import (
     WindowSettings,
     make_windows,
     training_parts,
+    training_rows,
     window_settings,
 )
 from neuro2voc.recording import Recording
 from neuro2voc.training import Schedule, Trained, train
+from neuro2voc.vae import unit_range
 
 LEAST = 1e-3  # counts in a bin, below which no mean rate is taken to fall
 AT_ONCE = 4096  # windows that pass through a trained network together
 
 
 @dataclass(frozen=True)
-class VAESettings:
+class NeuralSettings:
     """What is trained, and how.
 
     Attributes
@@ -63,8 +65,14 @@ class VAESettings:
         """Where trainings keep their states."""
         return Checkpoint(self.checkpoints, self.code) if self.checkpoints else None
 
+    def parts(
+        self, frames: Frames, fold: np.ndarray, outer: int, rows: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return those of some rows to train on and to stop by; see `training_parts`."""
+        return training_parts(frames, fold, outer, rows, self.windows, self.inner_folds)
 
-def vae_settings(config: Mapping, job: SimpleNamespace) -> VAESettings:
+
+def neural_settings(config: Mapping, job: SimpleNamespace) -> NeuralSettings:
     """Return settings from those under `neural_vae` and from what a job knows.
 
     Parameters
@@ -76,7 +84,7 @@ def vae_settings(config: Mapping, job: SimpleNamespace) -> VAESettings:
         inner_folds, seed, checkpoints and code.
     """
     schedule = {key: value for key, value in job.training.items() if key != "members"}
-    return VAESettings(
+    return NeuralSettings(
         {key: config[key] for key in ("latent", "hidden", "filters", "hide")},
         config["beta"],
         window_settings(config),
@@ -90,17 +98,13 @@ def vae_settings(config: Mapping, job: SimpleNamespace) -> VAESettings:
 
 def unit_statistics(windows: Windows, rows: np.ndarray) -> dict[str, np.ndarray]:
     """Return what networks know of units before they are trained: mean, scale, dispersion."""
-    count = windows.count[rows].astype(np.float64)
-    seen = np.isfinite(count)
-    number = np.maximum(seen.sum(axis=(0, 1)), 1)
-    mean = np.where(seen, count, 0).sum(axis=(0, 1)) / number
-    variance = np.where(seen, (count - mean) ** 2, 0).sum(axis=(0, 1)) / number
-    varies = (mean > 0) & (variance > 0)
-    dispersion = np.divide(variance, mean, out=np.ones_like(mean), where=varies)
+    mean, scale = (values.astype(float) for values in unit_range(windows.count[rows]))
+    mean = np.maximum(mean, LEAST)
+    levels = np.where(scale == 1, 1.0, scale**2 / mean)  # what never varies has a scale of 1
     return {
-        "mean": np.maximum(mean, LEAST),
-        "scale": np.where(varies, np.sqrt(variance), 1.0),
-        "dispersion": np.ones_like(mean) if windows.additive else dispersion,
+        "mean": mean,
+        "scale": scale,
+        "dispersion": np.ones_like(mean) if windows.additive else levels,
     }
 
 
@@ -117,7 +121,7 @@ def fit_neural_vae(
     parts: tuple[np.ndarray, np.ndarray],
     kind: str,
     order: np.ndarray,
-    settings: VAESettings,
+    settings: NeuralSettings,
     fold: int,
 ) -> Trained:
     """Train an autoencoder.
@@ -130,7 +134,7 @@ def fit_neural_vae(
     kind : {'1d', '2d'}
     order : ndarray (units,)
         Units from one end of the probe to the other; what '2d' takes for neighbours.
-    settings : VAESettings
+    settings : NeuralSettings
     fold : int
         The one that is held out.
     """
@@ -164,7 +168,7 @@ def train_neural_vaes(
     frames: Frames,
     split: pd.DataFrame,
     kinds: Sequence[str],
-    settings: VAESettings,
+    settings: NeuralSettings,
 ) -> tuple[dict[str, NeuralVAE], pd.DataFrame]:
     """Train an autoencoder of every kind for every fold.
 
@@ -177,9 +181,10 @@ def train_neural_vaes(
     """
     windows = make_windows(recording, frames, settings.windows)
     fold, order = frames.folds(split), depth_order(recording)
+    rows = training_rows(frames, settings.windows)
     models, losses = {}, []
     for outer in np.unique(fold[fold >= 0]):
-        parts = training_parts(fold, outer, frames, settings.windows, settings.inner_folds)
+        parts = settings.parts(frames, fold, int(outer), rows)
         for kind in kinds:
             one = fit_neural_vae(windows, parts, kind, order, settings, int(outer))
             models[f"{kind}/{outer}"] = one.network
@@ -192,7 +197,7 @@ def write_neural_vaes(
     path: str | Path,
     models: Mapping[str, NeuralVAE],
     recording: Recording,
-    settings: VAESettings,
+    settings: NeuralSettings,
     names: Mapping[str, str],
 ) -> None:
     """Write autoencoders; `names` are bird and split."""

@@ -10,8 +10,8 @@ import pandas as pd
 from neuro2voc.frames import Frames
 from neuro2voc.latent_decoding import decoded_rows, decoding_table
 from neuro2voc.networks.neural_vae import NeuralVAE
-from neuro2voc.neural_vae import VAESettings, encoded, train_neural_vaes
-from neuro2voc.neural_windows import make_windows, syllable_of_frames, training_parts
+from neuro2voc.neural_vae import NeuralSettings, encoded, train_neural_vaes
+from neuro2voc.neural_windows import make_windows, syllable_of_frames, training_rows
 from neuro2voc.reconstruction import PCA_NAME, WindowPCA, reconstruction_table, reconstructions
 from neuro2voc.recording import Binned, Recording
 from neuro2voc.sources.simulate import Truth
@@ -70,7 +70,7 @@ def report_neural_vaes(
     trials: pd.DataFrame,
     split: pd.DataFrame,
     models: Mapping[str, NeuralVAE],
-    settings: VAESettings,
+    settings: NeuralSettings,
     seeds: Mapping[str, int],
     truth: Truth | None,
     resamples: int,
@@ -112,13 +112,13 @@ def decode_models(
     trials: pd.DataFrame,
     split: pd.DataFrame,
     models: Mapping[str, NeuralVAE],
-    settings: VAESettings,
+    settings: NeuralSettings,
     resamples: int,
 ) -> pd.DataFrame:
     """Decode syllables from latents, principal components and counts of the same windows."""
     windows = make_windows(recording, frames, settings.windows)
     label, trial = syllable_of_frames(frames, trials)
-    fold = frames.folds(split)
+    fold, every = frames.folds(split), training_rows(frames, settings.windows)
     rows = decoded_rows(frames, trial, fold)
     count = windows.count[rows]
     features: dict[str, dict[int, np.ndarray]] = {}
@@ -127,7 +127,7 @@ def decode_models(
         features.setdefault(kind, {})[int(outer)] = encoded(network, count)[0]
     flat = np.nan_to_num(count).reshape(len(count), -1)
     for outer in sorted(set(fold[rows])):
-        kept = training_parts(fold, outer, frames, settings.windows, settings.inner_folds)[0]
+        kept = settings.parts(frames, fold, int(outer), every)[0]
         pca = WindowPCA(windows, kept, settings.sizes["latent"])
         features.setdefault(PCA_NAME, {})[int(outer)] = pca.encode(count)
         features.setdefault(RAW, {})[int(outer)] = flat

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from neuro2voc.errors import DataError
-from neuro2voc.frames import Frames, activity_around, hops, lagged
+from neuro2voc.frames import Frames, activity_around, hops, inner_blocks, lagged
 from neuro2voc.recording import Binned, Recording
 from neuro2voc.splits import NONE
 from neuro2voc.trials import used_trials
@@ -120,46 +120,54 @@ def tiles(frames: Frames, windows: Windows) -> np.ndarray:
 
 
 def training_parts(
+    frames: Frames,
     fold: np.ndarray,
     outer: int,
-    frames: Frames,
+    rows: np.ndarray,
     settings: WindowSettings,
     inner_folds: int,
-    rows: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the rows to train on and to stop by, for one outer fold.
 
     Parameters
     ----------
+    frames : Frames
     fold : ndarray (frames,)
         See `Frames.folds`.
     outer : int
-        The fold that is held out; -1: none.
-    frames : Frames
+        The fold that is held out.
+    rows : ndarray
+        Frames to choose from, in order.
     settings : WindowSettings
     inner_folds : int
-        Blocks of about equally many frames, of which the last is held out.
-    rows : ndarray, optional
-        Frames to choose from, in order; else one every `step`.
+        Blocks of the training part, of which the first is held out (`inner_blocks`).
 
     Returns
     -------
     train, stop : ndarray
-        Rows of frames. No window of one reaches into those of the other.
+        No window of one reaches into those of the other.
+
+    Raises
+    ------
+    DataError
+        One of them is empty.
     """
-    if rows is None:
-        step = max(1, round(settings.step / frames.hop))
-        rows = np.concatenate([np.arange(p.start, p.stop, step) for p in frames.pieces])
-    kept = rows[(fold[rows] != NONE) & (fold[rows] != outer)]
-    if len(kept) < 2 * inner_folds:
+    kept = (fold != NONE) & (fold != outer)
+    reach = settings.window + frames.hop
+    parts = tuple(rows[mask[rows]] for mask in inner_blocks(frames, kept, inner_folds, reach)[0])
+    if not min(map(len, parts)):
         raise DataError(
-            f"Only {len(kept)} windows are left to train on beside fold {outer}; lower `folds` or "
-            "the model's `step`."
+            f"Beside fold {outer} {len(parts[0])} windows are left to train on and "
+            f"{len(parts[1])} to stop by, and one of each is needed; lower `folds`, or shorten "
+            "`window` or `step` of `neural_vae`."
         )
-    edge = kept[len(kept) * (inner_folds - 1) // inner_folds]
-    gap = settings.window + frames.hop
-    train = kept[frames.start[kept] < frames.start[edge] - gap]
-    return train, kept[kept >= edge]
+    return parts
+
+
+def training_rows(frames: Frames, settings: WindowSettings) -> np.ndarray:
+    """Return the frames whose windows are trained on: one every `step` of each piece."""
+    step = max(1, round(settings.step / frames.hop))
+    return np.concatenate([np.arange(p.start, p.stop, step) for p in frames.pieces])
 
 
 def syllable_of_frames(frames: Frames, trials: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:

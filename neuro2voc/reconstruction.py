@@ -15,13 +15,13 @@ from neuro2voc.deviance import explained, explained_interval, poisson_deviance, 
 from neuro2voc.frames import Frames, lagged
 from neuro2voc.networks.neural_vae import NeuralVAE
 from neuro2voc.neural_vae import (
-    VAESettings,
+    NeuralSettings,
     decoded,
     encoded,
     train_neural_vaes,
     unit_statistics,
 )
-from neuro2voc.neural_windows import Windows, make_windows, tiles, training_parts
+from neuro2voc.neural_windows import Windows, make_windows, tiles, training_rows
 from neuro2voc.recording import Recording
 from neuro2voc.sources.expected import expected_around
 from neuro2voc.sources.simulate import Truth
@@ -77,7 +77,7 @@ def reconstructions(
     frames: Frames,
     split: pd.DataFrame,
     models: Mapping[str, NeuralVAE],
-    settings: VAESettings,
+    settings: NeuralSettings,
     truth: Truth | None = None,
 ) -> dict[str, dict[str, np.ndarray]]:
     """Reconstruct every held-out window that adjoins the one before.
@@ -90,7 +90,7 @@ def reconstructions(
         mean over windows.
     """
     windows = make_windows(recording, frames, settings.windows)
-    fold = frames.folds(split)
+    fold, every = frames.folds(split), training_rows(frames, settings.windows)
     found: dict[str, list] = {}
 
     def note(kind: str, name: str, values: np.ndarray) -> None:
@@ -103,7 +103,7 @@ def reconstructions(
         expected = make_windows_of(around, frames, windows)
     for outer in np.unique(fold[fold >= 0]):
         rows = held_out_rows(fold, outer, frames, windows)
-        kept = training_parts(fold, outer, frames, settings.windows, settings.inner_folds)[0]
+        kept = settings.parts(frames, fold, int(outer), every)[0]
         count = windows.count[rows]
         constant = unit_statistics(windows, kept)["mean"]
         note("data", "rows", rows)
@@ -177,7 +177,7 @@ def reconstructed_surrogate(
     frames: Frames,
     split: pd.DataFrame,
     kinds: Sequence[str],
-    settings: VAESettings,
+    settings: NeuralSettings,
 ) -> dict[str, dict[str, np.ndarray]]:
     """Train and reconstruct on a surrogate bird."""
     models, _ = train_neural_vaes(bird, frames, split, kinds, settings)

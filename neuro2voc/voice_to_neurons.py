@@ -20,20 +20,20 @@ from neuro2voc.configuration import derive_seed
 from neuro2voc.deviance import explained, explained_interval, poisson_deviance, sums_by
 from neuro2voc.evaluation import p_value
 from neuro2voc.frames import Frames
-from neuro2voc.joint_vae import joint_latents
+from neuro2voc.joint_vae import joint_latents, stretch_rows, stretches
 from neuro2voc.latent_mapper import vocal_latents
 from neuro2voc.networks.joint_vae import JointVAE
 from neuro2voc.networks.neural_vae import poisson_loss
-from neuro2voc.neural_vae import VAESettings, decoded
-from neuro2voc.neural_windows import Windows, make_windows, training_parts
+from neuro2voc.neural_vae import NeuralSettings, decoded
+from neuro2voc.neural_windows import Windows, make_windows
 from neuro2voc.reconstruction import make_windows_of
 from neuro2voc.recording import Recording
 from neuro2voc.sources.expected import expected_around
 from neuro2voc.sources.simulate import Truth
+from neuro2voc.splits import NONE
 from neuro2voc.surrogates import surrogate
 from neuro2voc.training import train
 from neuro2voc.trials import used_trials
-from neuro2voc.vocal_windows import stretches
 
 log = logging.getLogger(__name__)
 
@@ -69,23 +69,28 @@ class Problem:
     windows: Windows
     frames: Frames
 
-    def parts(self, outer: int, settings: VAESettings) -> tuple[np.ndarray, np.ndarray]:
+    def parts(self, outer: int, settings: NeuralSettings) -> tuple[np.ndarray, np.ndarray]:
         """Return which bins to train on and to choose by."""
-        fold = np.full(len(self.frames.piece), -1)
+        fold = np.full(len(self.frames.piece), NONE)
         fold[self.row] = self.fold
-        about = (self.frames, settings.windows, settings.inner_folds)
-        return tuple(
-            np.searchsorted(self.row, part)
-            for part in training_parts(fold, outer, *about, rows=self.row)
-        )
+        parts = settings.parts(self.frames, fold, outer, self.row)
+        return tuple(np.searchsorted(self.row, part) for part in parts)
+
+    def voice(self, length: int) -> np.ndarray:
+        """Return the first frame of a stretch (bins,) in whose middle each bin's sound lies."""
+        return self.row - length // 2
 
 
 def make_problem(
-    recording: Recording, frames: Frames, split: pd.DataFrame, settings: VAESettings
+    recording: Recording, frames: Frames, split: pd.DataFrame, settings: NeuralSettings
 ) -> Problem:
     """Return the bins that adjoin, each with its frame."""
     windows = make_windows(recording, frames, settings.windows)
-    row = np.concatenate([np.arange(p.start, p.stop, windows.width) for p in frames.pieces])
+    # Whole stretches of sound alone; a bout begins and ends in silence.
+    whole = stretch_rows(frames, windows.hops) + windows.hops // 2
+    first = np.r_[True, np.diff(frames.piece[whole]) != 0]
+    since = np.arange(len(whole)) - np.maximum.accumulate(np.where(first, np.arange(len(whole)), 0))
+    row = whole[since % windows.width == 0]
     count = windows.count[row, windows.count.shape[1] // 2].astype(float)
     fold = frames.folds(split)[row]
     return Problem(count, row, fold, frames.piece[row], windows, frames)
@@ -132,13 +137,13 @@ def predict_psth(
     return (total / number)[codes[test]]
 
 
-def coarse_voice(frames: Frames, length: int, rows: np.ndarray) -> np.ndarray:
-    """Return means of bands at some places around each frame (rows, columns), for linear models."""
-    bands = np.array_split(np.arange(frames.level.shape[1]), min(BANDS, frames.level.shape[1]))
-    level = np.stack([frames.level[:, own].mean(1) for own in bands], axis=1)
-    coarse = Frames(level, frames.start, frames.piece, frames.hop, None, None, frames.reference)
+def coarse_voice(problem: Problem, length: int) -> np.ndarray:
+    """Return means of bands at some places around each bin (bins, columns), for linear models."""
+    level = problem.frames.level
+    bands = np.array_split(np.arange(level.shape[1]), min(BANDS, level.shape[1]))
+    coarse = np.stack([level[:, own].mean(1) for own in bands], axis=1)
     places = np.unique(np.linspace(0, length - 1, STEPS).round().astype(int))
-    return stretches(coarse, length)[rows][:, places].reshape(len(rows), -1)
+    return coarse[problem.voice(length)[:, None] + places].reshape(len(problem.row), -1)
 
 
 def predict_ridge(
@@ -195,7 +200,7 @@ def predict_from_latents(
     latents: np.ndarray,
     parts: tuple[np.ndarray, np.ndarray],
     test: np.ndarray,
-    settings: VAESettings,
+    settings: NeuralSettings,
     fold: int,
 ) -> np.ndarray:
     """Return rates that a small network makes of a frozen model's latents of the voice.
@@ -229,7 +234,8 @@ def predict_from_latents(
 
 def predict_joint(problem: Problem, network: JointVAE, test: np.ndarray) -> np.ndarray:
     """Return the rates that a joint autoencoder makes of the voice alone."""
-    level = stretches(problem.frames, network.vocal.frames)[problem.row[test]]
+    length = network.vocal.frames
+    level = stretches(problem.frames, problem.voice(length)[test], length)
     rates = decoded(network.neural, joint_latents(network, None, level))
     return rates[:, rates.shape[1] // 2]
 
@@ -267,7 +273,7 @@ def predictions(
     trials: pd.DataFrame,
     joint: Mapping[str, JointVAE],
     vocal: Mapping[int, object],
-    settings: VAESettings,
+    settings: NeuralSettings,
 ) -> dict[str, np.ndarray]:
     """Predict every held-out bin by every method.
 
@@ -280,7 +286,7 @@ def predictions(
         By fold.
     vocal : mapping of VocalVAE
         By fold, autoencoders of the voice that never saw it; empty: none.
-    settings : VAESettings
+    settings : NeuralSettings
 
     Returns
     -------
@@ -288,7 +294,7 @@ def predictions(
         By method; NaN outside folds.
     """
     length = problem.windows.hops
-    voice = coarse_voice(problem.frames, length, problem.row)
+    voice = coarse_voice(problem, length)
     made: dict[str, np.ndarray] = {}
 
     def note(method: str, test: np.ndarray, rates: np.ndarray) -> None:
@@ -303,8 +309,9 @@ def predictions(
             note(PSTH, test, predict_psth(problem, trials, both, test))
         note(RIDGE, test, predict_ridge(problem, voice, parts, test))
         if vocal:
-            level = stretches(problem.frames, vocal[int(outer)].frames)[problem.row]
-            latents = vocal_latents(vocal[int(outer)], level)
+            own = vocal[int(outer)]
+            level = stretches(problem.frames, problem.voice(own.frames), own.frames)
+            latents = vocal_latents(own, level)
             rates = predict_from_latents(problem, latents, parts, test, settings, int(outer))
             note(LATENTS, test, rates)
         if str(outer) in joint:
@@ -363,7 +370,7 @@ def ridge_null(
     recording: Recording,
     frames: Frames,
     split: pd.DataFrame,
-    settings: VAESettings,
+    settings: NeuralSettings,
     seeds: Iterable[int],
 ) -> np.ndarray:
     """Return the deviance that the ridge explains of shifted surrogates, one per seed."""

@@ -1,4 +1,4 @@
-"""What a simulated bird's neurons are expected to do, given its song: the limit of any prediction."""
+"""What a simulated bird's neurons are expected to do, given its song."""
 
 import numpy as np
 
@@ -76,7 +76,7 @@ def _chance(truth: Truth, low: int, high: int, state: int) -> np.ndarray:
 
 def expected_around(truth: Truth, frames: Frames, before: float, after: float) -> list[np.ndarray]:
     """Return what `neuro2voc.frames.activity_around` returns, counts as they are expected."""
-    ahead, behind = hops(before, frames.hop), hops(after, frames.hop)
+    ahead, behind = hops(before, frames.hop), max(hops(after, frames.hop) - 1, 0)
     return [
         expected_counts(
             truth,

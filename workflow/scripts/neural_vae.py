@@ -4,7 +4,7 @@ from neuro2voc.files import save_figure, write_csv
 from neuro2voc.frames import read_frames
 from neuro2voc.inclusion import open_bird
 from neuro2voc.jobs import job
-from neuro2voc.neural_vae import read_neural_vaes, vae_settings
+from neuro2voc.neural_vae import neural_settings, read_neural_vaes
 from neuro2voc.neural_vae_report import report_neural_vaes
 from neuro2voc.sources.simulate import read_truth
 from neuro2voc.splits import read_split
@@ -19,7 +19,7 @@ with job(snakemake):
         read_trials(files.trials),
         read_split(files.split),
         read_neural_vaes(files.neural_vae)[0],
-        vae_settings(params.settings, params),
+        neural_settings(params.settings, params),
         params.control,
         read_truth(files.truth) if files.truth else None,
         params.resamples,

@@ -3,13 +3,13 @@ from neuro2voc.files import write_csv
 from neuro2voc.frames import read_frames
 from neuro2voc.inclusion import open_bird
 from neuro2voc.jobs import job
-from neuro2voc.neural_vae import train_neural_vaes, vae_settings, write_neural_vaes
+from neuro2voc.neural_vae import neural_settings, train_neural_vaes, write_neural_vaes
 from neuro2voc.splits import read_split
 
 with job(snakemake):
     files, params, names = snakemake.input, snakemake.params, snakemake.wildcards
     recording = open_bird(files.recording, files.inclusion, names.bird)
-    settings = vae_settings(params.settings, params)
+    settings = neural_settings(params.settings, params)
     models, losses = train_neural_vaes(
         recording,
         read_frames(files.frames),
