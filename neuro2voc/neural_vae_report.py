@@ -53,7 +53,7 @@ class NeuralVAEReport:
 def control_bird(
     recording: Recording, seeds: Mapping[str, int]
 ) -> tuple[str, Recording] | tuple[str, None]:
-    """Return the kind of the control and the bird: independent Poisson units where there are spikes.
+    """Return the control and its kind: independent Poisson units where there are spikes.
 
     Activity in bins cannot be made Poisson; against shifted activity nothing is lost that an
     autoencoder sees but what is special about song.

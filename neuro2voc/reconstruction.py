@@ -144,9 +144,10 @@ def reconstruction_table(
     Returns
     -------
     DataFrame
-        A row per model: model, shown and its interval (shown_low, shown_high), hidden with the same:
-        shares of the deviance from a constant rate that are explained; latents, active (latents
-        whose divergence is at least 0.01 nats), nats (sum of divergences), n_windows, n_bouts.
+        A row per model: model; shares of the deviance from a constant rate that are explained, of
+        windows as they are (shown, shown_low, shown_high) and of units by the others alone (hidden,
+        hidden_low, hidden_high); latents, active (latents whose divergence is at least 0.01 nats),
+        nats (sum of divergences), n_windows, n_bouts.
     """
     count, bout = made["data"]["count"], frames.piece[made["data"]["rows"]]
     reference = _by_bout(count, made["data"]["constant"], bout)

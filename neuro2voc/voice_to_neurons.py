@@ -24,6 +24,7 @@ from neuro2voc.joint_vae import joint_latents, stretch_rows, stretches
 from neuro2voc.latent_mapper import vocal_latents
 from neuro2voc.networks.joint_vae import JointVAE
 from neuro2voc.networks.neural_vae import poisson_loss
+from neuro2voc.networks.vocal_vae import VocalVAE
 from neuro2voc.neural_vae import NeuralSettings, decoded
 from neuro2voc.neural_windows import Windows, make_windows
 from neuro2voc.reconstruction import make_windows_of
@@ -272,7 +273,7 @@ def predictions(
     problem: Problem,
     trials: pd.DataFrame,
     joint: Mapping[str, JointVAE],
-    vocal: Mapping[int, object],
+    vocal: Mapping[int, VocalVAE],
     settings: NeuralSettings,
 ) -> dict[str, np.ndarray]:
     """Predict every held-out bin by every method.
@@ -405,3 +406,69 @@ def with_null(methods: pd.DataFrame, null: np.ndarray, joint: float | None) -> p
         columns = ["null_mean", "null_low", "null_high", "null_replicates"]
         table.loc[JOINT, columns] = [joint, joint, joint, 1]
     return table.reset_index()
+
+
+@dataclass(frozen=True, eq=False)
+class ReverseReport:
+    """What is drawn.
+
+    Attributes
+    ----------
+    methods, units : DataFrame
+        See `score_table` and `with_null`.
+    made : dict of ndarray (bins, units)
+        Held-out predictions by method.
+    null : ndarray (bins, units) or None
+        Of the joint autoencoder trained on shifted activity.
+    problem : Problem
+    """
+
+    methods: pd.DataFrame
+    units: pd.DataFrame
+    made: Mapping[str, np.ndarray]
+    null: np.ndarray | None
+    problem: Problem
+
+
+def report_voice_to_neurons(
+    recording: Recording,
+    frames: Frames,
+    trials: pd.DataFrame,
+    split: pd.DataFrame,
+    joint: Mapping[str, JointVAE],
+    shifted: tuple[Recording, Mapping[str, JointVAE]] | None,
+    settings: NeuralSettings,
+    null_seeds: Iterable[int],
+    truth: Truth | None,
+    resamples: int,
+    vocal: Mapping[int, VocalVAE] | None = None,
+) -> ReverseReport:
+    """Predict neurons from the voice, and put nulls and limits beside.
+
+    Parameters
+    ----------
+    joint : mapping of JointVAE
+        By fold.
+    shifted : (Recording, mapping of JointVAE) or None
+        A shifted surrogate and what was trained on it.
+    null_seeds : iterable of int
+        Shifted surrogates for the ridge.
+    truth : Truth or None
+        Of a simulated bird.
+    vocal : mapping of VocalVAE, optional
+        See `predictions`.
+    """
+    problem = make_problem(recording, frames, split, settings)
+    made = predictions(problem, trials, joint, vocal or {}, settings)
+    if truth is not None:
+        made[TRUE] = np.where(problem.fold[:, None] >= 0, expected_rates(problem, truth), np.nan)
+    methods, units = score_table(problem, made, resamples, settings.seed)
+    one, null = None, None
+    if shifted is not None:
+        bird, models = shifted
+        other = make_problem(bird, frames, split, settings)
+        theirs = predictions(other, trials, models, {}, settings)
+        one = score_table(other, theirs, 2, 0)[0].set_index("method")["explained"][JOINT]
+        null = theirs[JOINT]
+    of_ridge = ridge_null(recording, frames, split, settings, null_seeds)
+    return ReverseReport(with_null(methods, of_ridge, one), units, made, null, problem)

@@ -29,12 +29,27 @@ def latent_models(*kinds):
             **given,
             **{kind: f"{folder}/{kind}.safetensors" for kind in kinds},
             **{f"{kind}_about": f"{folder}/{kind}.json" for kind in kinds},
-            "truth": (
-                truth_of_bird(wildcards) if oracle_of_bird(wildcards) else []
-            ),
+            "truth": (truth_of_bird(wildcards) if oracle_of_bird(wildcards) else []),
         }
 
     return inputs
+
+
+def reverse_inputs(wildcards):
+    """What predicts neurons from the voice: joint models, and those of the shifted bird as a null."""
+    given = latent_models("joint_vae")(wildcards)
+    if is_surrogate(wildcards.bird):
+        return given
+    shifted = f"{wildcards.bird}~shifted"
+    folder = f"results/models/{shifted}/{config['curves']['split']}"
+    return {
+        **given,
+        "null": f"{folder}/joint_vae.safetensors",
+        "null_about": f"{folder}/joint_vae.json",
+        "null_recording": "results/recordings/{whole}.nwb".format(
+            **names_in_paths(shifted)
+        ),
+    }
 
 
 def latent_training(kind):
@@ -114,3 +129,103 @@ rule neural_vae:
         code=code("neural_vae"),
     script:
         "../workflow/scripts/neural_vae.py"
+
+
+# One latent space of activity and voice for every fold. A surrogate has its parent's voice.
+rule train_joint_vae:
+    input:
+        unpack(latent_inputs),
+    output:
+        models="results/models/{bird}/{split}/joint_vae.safetensors",
+        about="results/models/{bird}/{split}/joint_vae.json",
+        losses="results/losses/{bird}/{split}/joint_vae.csv",
+    log:
+        "logs/train_joint_vae/{bird}/{split}.log",
+    benchmark:
+        "results/benchmarks/train_joint_vae/{bird}/{split}.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=growing(3000),
+        gpu=1,
+    params:
+        settings=config["neural_vae"],
+        joint=config["joint_vae"],
+        training=latent_training("joint_vae"),
+        inner_folds=config["inner_folds"],
+        checkpoints="checkpoints/train_joint_vae/{bird}/{split}",
+        seed=seed_for("train_joint_vae"),
+        code=code("train_joint_vae"),
+    script:
+        "../workflow/scripts/train_joint_vae.py"
+
+
+# The reverse generation, beside what is trained on shifted activity.
+rule voice_to_neurons:
+    input:
+        unpack(reverse_inputs),
+    output:
+        figure=report(
+            "results/voice_to_neurons/{bird}.png",
+            caption="../workflow/report/voice_to_neurons.rst",
+            category="{bird}",
+            labels={"figure": "25 voice to neurons"},
+        ),
+        pdf="results/voice_to_neurons/{bird}.pdf",
+        table="results/voice_to_neurons/{bird}.csv",
+        units="results/voice_to_neurons/{bird}_units.csv",
+    log:
+        "logs/voice_to_neurons/{bird}.log",
+    benchmark:
+        "results/benchmarks/voice_to_neurons/{bird}.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=growing(3000),
+        gpu=1,
+    params:
+        settings=config["neural_vae"],
+        training=latent_training("joint_vae"),
+        inner_folds=config["inner_folds"],
+        split=config["curves"]["split"],
+        null_seeds=lambda wildcards: (
+            []
+            if is_surrogate(wildcards.bird)
+            else seeds_of(wildcards.bird, "shifted", config["curves"]["replicates"])
+        ),
+        resamples=config["bootstrap"],
+        checkpoints="checkpoints/voice_to_neurons/{bird}",
+        seed=seed_for("voice_to_neurons"),
+        code=code("voice_to_neurons"),
+    script:
+        "../workflow/scripts/voice_to_neurons.py"
+
+
+# Both modalities in the joint space: a picture, and numbers that do not depend on it.
+rule latents:
+    input:
+        unpack(reverse_inputs),
+    output:
+        figure=report(
+            "results/latents/{bird}.png",
+            caption="../workflow/report/latents.rst",
+            category="{bird}",
+            labels={"figure": "26 latents of both"},
+        ),
+        pdf="results/latents/{bird}.pdf",
+        table="results/latents/{bird}.csv",
+        neighbours="results/latents/{bird}_neighbours.csv",
+        space="results/latents/{bird}_space.csv",
+    log:
+        "logs/latents/{bird}.log",
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=growing(3000),
+    params:
+        split=config["curves"]["split"],
+        resamples=config["bootstrap"],
+        seed=seed_for("latents"),
+        code=code("latents"),
+    script:
+        "../workflow/scripts/latents.py"
