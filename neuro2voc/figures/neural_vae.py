@@ -64,27 +64,36 @@ LEAK = "random windows, as in the thesis: the leak"
 
 
 def headline(report: NeuralVAEReport) -> list[str]:
-    """Return what has to be said first: what is explained, and what has collapsed."""
+    """Return what has to be said first: what is explained, what has collapsed, what leaks."""
     table = report.table[report.table["bird"] == "real"].set_index("model")
-    words, collapsed = [], []
-    for kind in ("1d", "2d"):
-        if kind not in table.index:
-            continue
-        row = table.loc[kind]
-        words.append(
-            f"{NAMES[kind]} {row['shown']:.3f} (from hidden units {row['hidden']:.3f}"
-            f"{_beside_control(report, kind)})"
-        )
-        collapsed.append(_collapse(NAMES[kind], int(row["active"]), int(row["latents"])))
-    pca = f"; PCA {table.loc[PCA_NAME, 'shown']:.3f}"
-    return [f"Held-out deviance explained: {', '.join(words)}{pca}.", " ".join(collapsed)]
+    kinds = [kind for kind in ("1d", "2d") if kind in table.index]
+    words = _listed(table["shown"], [*kinds, PCA_NAME])
+    first = f"Held-out deviance explained: {words}"
+    if report.control:
+        null = report.table[report.table["bird"] == report.control].set_index("model")["shown"]
+        words = _listed(null, [*kinds, PCA_NAME])
+        first += f". Of {CONTROLS[report.control]}: {words}"
+    hidden = _listed(table["hidden"], kinds)
+    second = f"A unit from the others alone (0: its mean rate): {hidden}. "
+    second += " ".join(
+        _collapse(NAMES[kind], int(table.loc[kind, "active"]), int(table.loc[kind, "latents"]))
+        for kind in kinds
+    )
+    return [f"{first}.", second, _leak(report, kinds[-1])]
 
 
-def _beside_control(report: NeuralVAEReport, kind: str) -> str:
-    if not report.control:
-        return ""
-    null = report.table[report.table["bird"] == report.control].set_index("model")
-    return f"; {report.control} control {null.loc[kind, 'shown']:.3f}"
+def _listed(values: pd.Series, names: list[str]) -> str:
+    return ", ".join(f"{NAMES[name]} {values[name]:.3f}" for name in names)
+
+
+def _leak(report: NeuralVAEReport, kind: str) -> str:
+    table = report.decoding[report.decoding["features"] == kind]
+    score = table.set_index(["decoder", "protocol"])["balanced_accuracy"]["neighbours"]
+    return (
+        f"Syllables from {NAMES[kind]} latents, by nearest neighbours: {score['blocked']:.2f} in "
+        f"held-out bouts, {score['random windows']:.2f} where random windows are held out, as in "
+        "the thesis: the leak."
+    )
 
 
 def _collapse(name: str, active: int, latents: int) -> str:
@@ -95,12 +104,11 @@ def _collapse(name: str, active: int, latents: int) -> str:
     return f"None of the {latents} latents of the {name} has collapsed."
 
 
+CONTROLS = {"poisson": "independent Poisson units", "shifted": "shifted activity"}
+
+
 def _control(report: NeuralVAEReport) -> str:
-    return {
-        "": "surrogate (none)",
-        "poisson": "independent Poisson units, trained alike",
-        "shifted": "shifted activity, trained alike",
-    }[report.control]
+    return f"{CONTROLS.get(report.control, 'surrogate')}, trained alike"
 
 
 def example_bout(report: NeuralVAEReport) -> int:
@@ -192,6 +200,9 @@ def _draw_latents(ax: Axes, report: NeuralVAEReport, kinds: list[str]) -> None:
         ax.plot(np.arange(1, len(each) + 1), np.maximum(each, 1e-4), ".-", color=COLORS[kind], ms=4)
     ax.axhline(ACTIVE, color=style.BLACK, lw=0.7, ls=(0, (3, 2)))
     ax.set_yscale("log")
+    ax.yaxis.set_major_formatter("{x:g}")
+    ax.yaxis.set_minor_formatter("")
+    ax.set_ylim(bottom=ACTIVE / 3)
     ax.set_xlabel("latent, sorted")
     ax.set_ylabel("divergence (nats)")
     ax.set_title("what latents hold", loc="left")
@@ -199,9 +210,10 @@ def _draw_latents(ax: Axes, report: NeuralVAEReport, kinds: list[str]) -> None:
         "collapsed below",
         (1, ACTIVE),
         xycoords=("axes fraction", "data"),
-        xytext=(-2, -8),
+        xytext=(-2, -3),
         textcoords="offset points",
         ha="right",
+        va="top",
         size=style.SMALL,
     )
 
