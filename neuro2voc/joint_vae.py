@@ -18,6 +18,7 @@ from neuro2voc.neural_vae import (
     NeuralSettings,
     build_vae,
     depth_order,
+    neural_settings,
     unit_statistics,
 )
 from neuro2voc.neural_windows import Windows, WindowSettings, make_windows
@@ -44,6 +45,12 @@ class JointSettings:
     neural: NeuralSettings
     vocal_hidden: tuple[int, ...]
     voice: float
+
+
+def joint_settings(neural: Mapping, joint: Mapping, job: object) -> JointSettings:
+    """Return settings from those under `neural_vae` and `joint_vae`, and from what a job knows."""
+    own = neural_settings(neural, job)
+    return JointSettings(own, tuple(joint["vocal_hidden"]), joint["voice"])
 
 
 def fit_joint_vae(

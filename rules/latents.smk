@@ -185,6 +185,7 @@ rule voice_to_neurons:
         gpu=1,
     params:
         settings=config["neural_vae"],
+        joint=config["joint_vae"],
         training=latent_training("joint_vae"),
         inner_folds=config["inner_folds"],
         split=config["curves"]["split"],

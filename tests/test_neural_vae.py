@@ -42,8 +42,8 @@ from neuro2voc.neural_windows import (
     tiles,
     training_rows,
 )
-from neuro2voc.recording import Binned, Units
 from neuro2voc.reconstruction import ACTIVE, from_hidden
+from neuro2voc.recording import Binned, Units
 from neuro2voc.spectrograms import SpectrogramSettings
 from neuro2voc.splits import make_split
 from neuro2voc.training import Schedule
@@ -290,9 +290,7 @@ def reported(control=True):
     recording, trials, frames, split = singer()
     models, _ = train_neural_vaes(recording, frames, split, ["1d", "2d"], SHORT)
     seeds = {"poisson": 1, "shifted": 2} if control else {}
-    return report_neural_vaes(
-        recording, frames, trials, split, models, SHORT, seeds, None, 50
-    )
+    return report_neural_vaes(recording, frames, trials, split, models, SHORT, seeds, None, 50)
 
 
 def test_the_figure_says_what_is_explained_beside_what_and_what_has_collapsed():

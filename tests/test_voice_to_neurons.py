@@ -43,15 +43,14 @@ from neuro2voc.voice_to_neurons import (
     RIDGE,
     TRUE,
     constant_rate,
-    correlations,
     make_problem,
     places_in_song,
     predict_from_latents,
     predict_psth,
     predictions,
-    report_voice_to_neurons,
-    score_table,
+    train_vocal_vaes,
 )
+from neuro2voc.voice_to_neurons_report import correlations, report_voice_to_neurons, score_table
 
 JOINT_SETTINGS = JointSettings(SHORT, (16,), 30.0)
 
@@ -66,8 +65,7 @@ def test_the_product_of_experts_is_that_of_their_densities():
     rng = np.random.default_rng(0)
     means, spreads = rng.normal(0, 1, (2, 3)), rng.normal(0, 0.5, (2, 3))
     experts = [
-        (torch.tensor(m)[None], torch.tensor(s)[None])
-        for m, s in zip(means, spreads, strict=True)
+        (torch.tensor(m)[None], torch.tensor(s)[None]) for m, s in zip(means, spreads, strict=True)
     ]
     mean, spread = product(experts)
     grid = np.linspace(-8, 8, 20_001)
@@ -146,9 +144,9 @@ def test_voice_is_generated_through_the_latents_of_both():
     recording, _, frames, split = singer()
     neural, _ = train_neural_vaes(recording, frames, split, ["1d"], SHORT)
     torch.manual_seed(0)
-    vocal = {
-        fold: VocalVAE(frames=10, bands=128, latent=3, hidden=(8,)).eval() for fold in (0, 1)
-    }
+    vocal = train_vocal_vaes(frames, split, JOINT_SETTINGS)
+    assert set(vocal) == {0, 1} and vocal[0].frames == 20
+    vocal[1] = VocalVAE(frames=10, bands=128, latent=3, hidden=(8,)).eval()
     by_fold = {int(name.partition("/")[2]): one for name, one in neural.items()}
     made = generate_by_mapper(by_fold, vocal, recording, frames, split, SHORT)
     assert made.shape == frames.level.shape
@@ -246,7 +244,7 @@ def reported():
     truth = simulate("bird", Settings(units=12, pairs=0, bouts=6, sessions=1, syllable_types=4), 3)
     bird = surrogate(recording, "shifted", 5)
     null = train_joint_vaes(bird, frames, split, JOINT_SETTINGS)[0]
-    about = (SHORT, [1, 2, 3], truth[1], 100)
+    about = (JOINT_SETTINGS, [1, 2, 3], truth[1], 100)
     return report_voice_to_neurons(
         recording, frames, trials, split, trained(), (bird, null), *about
     )

@@ -12,7 +12,8 @@ from neuro2voc.latents import NEURAL, VOCAL
 from neuro2voc.recording import Recording
 
 HEIGHT = 62  # mm
-COLORS = {NEURAL: style.VERMILION, VOCAL: style.BLUE}
+# No colours of syllables.
+COLORS = {NEURAL: style.BLACK, VOCAL: "#999933"}
 
 
 @style.in_style()
@@ -89,8 +90,8 @@ def headline(tables: Mapping[str, pd.DataFrame]) -> list[str]:
         f"Held-out syllables by nearest neighbours: activity {_with_interval(neural)}, voice "
         f"{_with_interval(vocal)}, activity among training voices {_with_interval(across)} (chance "
         f"{neural.chance:.2f}{null}).",
-        f"A window's own sound is nearer to its activity than {matched:.0%} of other windows' "
-        f"(chance 50 %{beside}); share of neighbours from the other modality "
+        f"A window's own sound is nearer to its activity than {100 * matched:.0f} % of other "
+        f"windows' (chance 50 %{beside}); share of neighbours from the other modality "
         f"{_mean(tables['space'], 'mixing'):.2f} (0.5: mixed, 0: apart).",
     ]
 

@@ -9,16 +9,8 @@ from neuro2voc.figures import style
 from neuro2voc.frames import Frames
 from neuro2voc.neural_vae import depth_order
 from neuro2voc.recording import Recording
-from neuro2voc.voice_to_neurons import (
-    CONSTANT,
-    JOINT,
-    LATENTS,
-    PSTH,
-    RIDGE,
-    TRUE,
-    ReverseReport,
-    smoothed,
-)
+from neuro2voc.voice_to_neurons import CONSTANT, JOINT, LATENTS, PSTH, RIDGE, TRUE
+from neuro2voc.voice_to_neurons_report import ReverseReport, smoothed
 
 HEIGHT = 130  # mm
 SHOWN = 1.6  # s of a bout
@@ -87,7 +79,7 @@ def headline(report: ReverseReport) -> str:
     if report.null is not None:
         text += f"; shifted control {table.loc[JOINT, 'null_mean']:.3f}"
     if TRUE in table.index:
-        text += f"; no prediction passes {table.loc[TRUE, 'explained']:.3f}, the true rates"
+        text += f"; true rates, which none can pass, {table.loc[TRUE, 'explained']:.3f}"
     return text + "."
 
 
@@ -191,7 +183,7 @@ def _draw_correlations(ax: Axes, units: pd.DataFrame) -> None:
             ax.plot([x - 0.35, x + 0.35], [np.median(values)] * 2, color=COLORS[name], lw=1.6)
     ax.axhline(0, color=style.BLACK, lw=0.7)
     ax.set_xticks(range(len(names)), [NAMES[name].replace(" ", "\n") for name in names])
-    ax.set_ylabel("correlation of smoothed rates")
+    ax.set_ylabel("correlation of rates")
     ax.set_title("each unit (bar: median)", loc="left")
 
 
