@@ -16,11 +16,22 @@ DECODERS = ("logistic", "svm", "xgboost", "forest", "bayes", "lda")
 # On bins of windows; on tokens.
 NETWORKS = ("lstm", "eegnet", "cnn_lstm", "mamba2_bins")
 SEQUENCES = ("gpt2", "mamba2", "hybrid", "mamba")
+# Song from activity without networks.
+GENERATORS = ("ridge", "kernel", "nearest", "syllable")
 SCHEMES = ("spatial", "temporal", "spatial_rm0", "aggregated", "events")
 
 SOURCES = ("simulated", "recordings", "public")
 # What a bird may state for itself instead of the global setting.
-OWN_SETTINGS = ("labels", "splits", "bout_gap", "replicates", "inclusion", "explained", "networks")
+OWN_SETTINGS = (
+    "labels",
+    "splits",
+    "bout_gap",
+    "replicates",
+    "inclusion",
+    "explained",
+    "networks",
+    "voice",
+)
 # Decoders that see no neuron.
 BASELINES = ("majority", "duration", "previous")
 # The window from onset to offset is always there, so no window in the configuration may take its
@@ -149,6 +160,7 @@ def setting(config: Mapping, bird: str, key: str):
         A bird, or a selection or surrogate, which has its parent's settings.
     key : str
         One of `OWN_SETTINGS`, or any other key of the top level, which is the same for all birds.
+        A bird's own `voice` is what it changes of `voice: activity`.
         What counts as a unit (`inclusion`) is put together from the global rules, the bird's own
         and the selection's, the later ones first.
     """
@@ -158,6 +170,9 @@ def setting(config: Mapping, bird: str, key: str):
         return {**config[key], **entry.get(key, {}), **selection}
     if key == "networks":
         return {**config[key], **({"decoders": entry[key]} if key in entry else {})}
+    if key == "voice":
+        own = {**config[key]["activity"], **entry.get(key, {})}
+        return {**config[key], "activity": own}
     if key in OWN_SETTINGS and key in entry:
         return entry[key]
     return config["null_band"]["replicates"] if key == "replicates" else config[key]

@@ -85,6 +85,12 @@ def plain(obj: object) -> object:
     return obj
 
 
+def write_text(text: str, path: str | Path) -> None:
+    r"""Write text as UTF-8 with ``\n`` line ends."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
 @contextmanager
 def hdf5_writer(path: str | Path) -> Iterator[h5py.File]:
     """Yield an HDF5 file open for writing that appears at `path` when the block ends well.

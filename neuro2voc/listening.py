@@ -19,6 +19,7 @@ from neuro2voc.splits import folds_of
 
 ORIGINAL, INVERTED = "original", "original without phases"
 MIDDLE = 3.0  # s taken of a fold where there are no bouts
+PAUSE = 0.5  # s between excerpts in one file
 PEAK = 0.9  # of full scale, the loudest sample of a page
 
 
@@ -217,12 +218,11 @@ def wav_bytes(samples: np.ndarray, rate: float) -> bytes:
     return file.getvalue()
 
 
-def write_wavs(made: list[Excerpt], folder: str | Path, rate: float) -> list[Path]:
-    """Write every excerpt of every source, `bout3_original.wav` and so on, with one common gain."""
-    gain, paths = common_gain(made), []
-    for excerpt in made:
-        for source, sound in excerpt.sound.items():
-            name = f"{excerpt.name}_{source}".replace(" ", "")
-            paths.append(Path(folder) / f"{name}.wav")
-            write_wav(paths[-1], gain * sound, rate)
-    return paths
+def write_joined(made: list[Excerpt], source: str, path: str | Path, rate: float) -> None:
+    """Write a source's excerpts one after another, half a second apart, as one .wav file.
+
+    All sources of the same excerpts have one gain.
+    """
+    pause = np.zeros(round(PAUSE * rate), np.float32)
+    parts = [part for excerpt in made for part in (excerpt.sound[source], pause)]
+    write_wav(path, common_gain(made) * np.concatenate(parts[:-1]), rate)

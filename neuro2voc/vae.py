@@ -113,7 +113,8 @@ def vae_settings(entry: Mapping, training: Mapping, job: object) -> VaeSettings:
     """
     schedules = {}
     for stage in STAGES:
-        own = {**training, **entry["training"], **entry["training_of"].get(stage, {})}
+        own = {**training, **entry["training"]}
+        own |= entry["encoder"]["training"] if stage == "encoder" else {}
         own.pop("members")
         schedules[stage] = Schedule(**own)
     names = ("window", "step", "latent", "beta", "normalised", "encoder")
@@ -373,16 +374,19 @@ def generate_surrogate(
     split: pd.DataFrame,
     decoders: list[SoundDecoder],
     settings: VaeSettings,
+    replicate: int,
 ) -> np.ndarray:
     """Generate song from a surrogate's activity: encoders are trained anew.
 
-    The autoencoders, which saw no activity, are those of `decoders`.
+    The autoencoders, which saw no activity, are those of `decoders`. Each surrogate, by its number,
+    has a seed of its own: with one for all, they would share its luck and the bird would not.
     """
     fold = frames.folds(split)
     made = np.full(frames.level.shape, np.nan, dtype=np.float32)
     for held, own in zip(np.unique(fold[fold >= 0]), decoders, strict=True):
         kept = (fold >= 0) & (fold != held)
-        encoder = train_encoder(frames, activity, kept, own.vocal, settings, int(held))
+        numbers = int(held), replicate
+        encoder = train_encoder(frames, activity, kept, own.vocal, settings, *numbers)
         decoder = SoundDecoder(own.vocal, encoder.network.encoder)
         made[fold == held] = decoder.generate(frames, activity, fold == held)[fold == held]
     return made

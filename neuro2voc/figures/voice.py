@@ -1,0 +1,241 @@
+"""Held-out song: the original above what neurons generate above what a surrogate's generate."""
+
+import numpy as np
+import pandas as pd
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from neuro2voc.figures import style
+from neuro2voc.frames import Frames
+from neuro2voc.listening import example_rows
+from neuro2voc.recording import Recording
+from neuro2voc.sound_summary import summary_table
+from neuro2voc.sound_tables import measure_table
+
+MOST = 3  # excerpts shown
+LONGEST = 3.0  # s shown of each
+HEIGHT, LABELS = 13, 3.5  # mm of a spectrogram, and of the labels above
+ORIGINAL, NULL = "original", "null"
+RANGE = 50  # dB below the loudest that are drawn
+RESAMPLES = 1000
+NOT_MADE = "#9a9a9a"
+
+
+def voice_table(
+    frames: Frames,
+    made: np.ndarray,
+    null: np.ndarray | None,
+    trials: pd.DataFrame,
+    split: pd.DataFrame,
+) -> pd.DataFrame:
+    """Return the numbers of the figure.
+
+    Returns
+    -------
+    DataFrame
+        song ('generated' or 'null'); part: 'all bouts' (means, with the interval of the correlation
+        over bouts, low to high) or 'excerpt 1' and so on; start, stop (s), fold of excerpts;
+        correlation, cepstral_distortion (dB); n_bouts.
+    """
+    songs = {"generated": made, **({NULL: null} if null is not None else {})}
+    each = measure_table(frames, songs, trials, split)
+    summary = summary_table(each, None, RESAMPLES, 0)
+    rows = []
+    for name in songs:
+        own = summary[(summary["method"] == name) & (summary["unit"] != "syllable")]
+        own = own.set_index("measure")
+        overall = own.loc["correlation", ["low", "high", "n_bouts"]].to_dict()
+        for measure in ("correlation", "cepstral_distortion"):
+            overall[measure] = own.loc[measure, "value"]
+        rows.append({"song": name, "part": "all bouts", **overall})
+    fold = frames.folds(split)
+    for number, shown in enumerate(shown_rows(frames, trials, split), start=1):
+        about = {
+            "part": f"excerpt {number}",
+            "start": frames.start[shown.start],
+            "stop": frames.start[shown.stop - 1] + frames.hop,
+            "fold": np.bincount(fold[shown][fold[shown] >= 0]).argmax(),
+        }
+        for name, song in songs.items():
+            rows.append({"song": name, **about, **_numbers(frames, song, shown)})
+    columns = ["song", "part", "start", "stop", "fold", "correlation", "low", "high"]
+    return pd.DataFrame(rows)[[*columns, "cepstral_distortion", "n_bouts"]]
+
+
+def shown_rows(frames: Frames, trials: pd.DataFrame, split: pd.DataFrame) -> list[slice]:
+    """Return the frames of the excerpts, each of another fold, spread over the recording."""
+    rows = example_rows(frames, trials, split)
+    some = np.unique(np.linspace(0, len(rows) - 1, min(MOST, len(rows))).round().astype(int))
+    most = round(LONGEST / frames.hop)
+    return [slice(r.start, min(r.stop, r.start + most)) for r in (rows[i] for i in some)]
+
+
+def _numbers(frames: Frames, song: np.ndarray, shown: slice) -> dict[str, float]:
+    from neuro2voc.sound_measures import cepstral_distortion, correlation
+
+    real, made = frames.level[shown], song[shown]
+    kept = np.isfinite(made).all(axis=1)
+    if not kept.any():
+        return {"correlation": np.nan, "cepstral_distortion": np.nan}
+    distortion = np.nan
+    if frames.settings is not None:
+        distortion = cepstral_distortion(real[kept], made[kept], frames.frequencies)
+    return {"correlation": correlation(real[kept], made[kept]), "cepstral_distortion": distortion}
+
+
+@style.in_style()
+def draw_voice(
+    recording: Recording,
+    frames: Frames,
+    made: np.ndarray,
+    null: np.ndarray | None,
+    trials: pd.DataFrame,
+    split: pd.DataFrame,
+    shown: str,
+    scheme: str,
+    surrogate: str,
+) -> Figure:
+    """Draw held-out bouts.
+
+    Parameters
+    ----------
+    recording : Recording
+    frames : Frames
+    made, null : ndarray (frames, bands)
+        Generated song, and that of a surrogate where there is one.
+    trials, split : DataFrame
+    shown : str
+        The method.
+    scheme : str
+        The split's name.
+    surrogate : str
+        Its kind.
+    """
+    table = voice_table(frames, made, null, trials, split)
+    songs = {ORIGINAL: frames.level, shown: made, **({NULL: null} if null is not None else {})}
+    excerpts = shown_rows(frames, trials, split)
+    labelled = not trials.empty
+    heights = ([LABELS] if labelled else []) + [HEIGHT] * len(songs)
+    figure = style.new_figure(
+        style.PAGE,
+        len(excerpts) * (sum(heights) + 7) + 6,
+        f"{recording.name}: song generated from neurons that were held out",
+        [_headline(table, frames, scheme, surrogate, null is not None)],
+        [_notes(frames, shown, surrogate, null is not None, labelled)],
+        kind=style.kind_of(recording),
+    )
+    longest = max(rows.stop - rows.start for rows in excerpts) * frames.hop
+    parts = np.atleast_1d(figure.subfigures(len(excerpts), 1, hspace=0))
+    for number, (part, rows) in enumerate(zip(parts, excerpts, strict=True), start=1):
+        axes = part.subplots(len(heights), 1, sharex=True, height_ratios=heights)
+        own = table[table["part"] == f"excerpt {number}"].set_index("song")
+        if labelled:
+            _draw_labels(axes[0], frames, trials, rows)
+        for ax, (name, song) in zip(axes[labelled:], songs.items(), strict=True):
+            numbers = own.loc[NULL if name == NULL else "generated"]
+            _draw_song(ax, frames, song[rows], name, None if name == ORIGINAL else numbers)
+        axes[-1].set(
+            xlim=(0, longest),
+            xlabel=f"time (s) from {frames.start[rows.start]:.2f} s of the recording",
+        )
+        for ax in axes[:-1]:
+            ax.tick_params(axis="x", bottom=False, labelbottom=False)
+    return figure
+
+
+def _headline(
+    table: pd.DataFrame, frames: Frames, scheme: str, surrogate: str, has_null: bool
+) -> str:
+    own = table[table["part"] == "all bouts"].set_index("song")
+    row = own.loc["generated"]
+    words = (
+        f"Over all {row['n_bouts']:.0f} bouts (split '{scheme}'), correlation with the original "
+        f"{row['correlation']:.2f} ({row['low']:.2f} to {row['high']:.2f})"
+    )
+    if has_null:
+        words += f", {own.loc[NULL, 'correlation']:.2f} from {surrogate} neurons"
+    if frames.settings is not None:
+        words += f"; mel-cepstral distortion {row['cepstral_distortion']:.1f} dB"
+        if has_null:
+            words += f", {own.loc[NULL, 'cepstral_distortion']:.1f} dB"
+    return words + "."
+
+
+def _notes(frames: Frames, shown: str, surrogate: str, has_null: bool, labelled: bool) -> str:
+    chosen = (
+        "Of each fold the first bout with its median number of syllables"
+        if labelled
+        else "Of each fold the middle of its longest stretch"
+    )
+    words = [f"{chosen}; not chosen for their looks, at most {LONGEST:g} s each."]
+    words.append(f"{shown}: learnt from other folds; it is told nothing of these but activity.")
+    if has_null:
+        words.append(f"null: the same, learnt and generated from {surrogate} neurons.")
+    if frames.settings is not None:
+        words.append(f"Frames of {1e3 * frames.hop:g} ms; {RANGE} dB shown, black the quietest.")
+    else:
+        words.append("The spectrogram is as it was given; all on one scale.")
+    return " ".join(words)
+
+
+def _draw_song(
+    ax: Axes, frames: Frames, song: np.ndarray, name: str, numbers: pd.Series | None
+) -> None:
+    low, high = (-RANGE, 0) if frames.settings else (frames.level.min(), frames.level.max())
+    known = frames.frequencies is not None and not (frames.settings and frames.settings.mel)
+    top = frames.frequencies[-1] / 1000 if known else song.shape[1]
+    bottom = frames.frequencies[0] / 1000 if known else 0
+    ax.imshow(
+        song.T,
+        origin="lower",
+        aspect="auto",
+        cmap=colormaps["magma"].with_extremes(bad=NOT_MADE),
+        vmin=low,
+        vmax=high,
+        interpolation="nearest",
+        extent=(0, len(song) * frames.hop, bottom, top),
+    )
+    ax.set_ylabel("kHz" if known else "band")
+    if known:
+        ax.set_yticks([0, 4, 8] if top > 6 else [0, 2, 4])
+    words = name
+    if numbers is not None:
+        words += f"\nr {numbers['correlation']:.2f}"
+        if np.isfinite(numbers["cepstral_distortion"]):
+            words += f"\n{numbers['cepstral_distortion']:.1f} dB"
+    color = {ORIGINAL: style.BLACK, NULL: style.GREY}.get(name, style.BLUE)
+    ax.text(
+        1.005,
+        0.5,
+        words,
+        transform=ax.transAxes,
+        va="center",
+        color=color,
+        weight="bold",
+        linespacing=1.3,
+    )
+
+
+def _draw_labels(ax: Axes, frames: Frames, trials: pd.DataFrame, rows: slice) -> None:
+    start = frames.start[rows.start]
+    stop = frames.start[rows.stop - 1] + frames.hop
+    colors = style.colors_of(trials.loc[trials["used"] == 1, "label"], style.SYLLABLES)
+    inside = trials[(trials["offset"] > start) & (trials["onset"] < stop)]
+    for row in inside.itertuples():
+        left, right = max(row.onset, start) - start, min(row.offset, stop) - start
+        color = colors.get(row.label, style.PALE) if row.used else style.PALE
+        ax.axvspan(left, right, color=color, lw=0)
+        ax.text(
+            (left + right) / 2,
+            0.5,
+            row.label,
+            ha="center",
+            va="center",
+            color=style.ink_on(color),
+            size=style.SMALL,
+            clip_on=True,
+        )
+    ax.set(ylim=(0, 1), yticks=[])
+    for side in ax.spines.values():
+        side.set_visible(False)

@@ -1,0 +1,224 @@
+"""Song from activity by what needs no network: the baselines that networks have to beat.
+
+Each is fitted to the frames of training folds and generates those of the fold that is held out.
+All see the same activity, in bins around each frame.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, clone
+from sklearn.decomposition import PCA
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.kernel_approximation import Nystroem
+from sklearn.linear_model import Ridge
+from sklearn.neighbors import KNeighborsRegressor
+from sklearn.pipeline import make_pipeline
+
+from neuro2voc.frames import Frames, inner_blocks, overlap_add, windows_of
+from neuro2voc.sound_identity import stretched, sung_trials
+
+log = logging.getLogger(__name__)
+
+ALPHAS = (1e2, 1e3, 1e4, 1e5)  # of ridge, for standardised columns
+KERNEL_ALPHAS = (0.01, 0.1, 1.0)
+LANDMARKS = 400  # of the kernel: training frames that all others are compared with
+WIDTH = 0.5  # of the kernel, as a share of the mean squared distance between frames
+COMPONENTS = 30  # of activity, in which neighbours are looked for
+NEARBY = 0.04  # s of song that the nearest stretch of training activity gives away
+SMOOTH = 0.02  # s over which the probabilities of syllables are averaged
+SHORTEST = 0.02  # s; what is shorter is no syllable
+MEAN = 64  # frames of a mean spectrogram, more than any syllable of song has at 4 ms
+GAP = "gap"
+
+
+def generate(
+    name: str,
+    frames: Frames,
+    activity: np.ndarray,
+    trials: pd.DataFrame,
+    split: pd.DataFrame,
+    seed: int,
+    settings: Mapping[int, float] | None = None,
+) -> tuple[np.ndarray, dict[int, float]]:
+    """Generate the song of every fold.
+
+    Parameters
+    ----------
+    name : {'ridge', 'kernel', 'nearest', 'syllable'}
+        Ridge regression of levels on activity at several lags (a Wiener filter of finite length);
+        the same on radial kernels; the song that went with the nearest training activity; the mean
+        spectrogram of the syllable that a linear discriminant takes the activity for.
+    frames : Frames
+    activity : ndarray (frames, bins, units)
+        See `neuro2voc.frames.lagged`.
+    trials, split : DataFrame
+        See `neuro2voc.trials` and `neuro2voc.splits`.
+    seed : int
+        Draws the kernel's landmarks.
+    settings : mapping, optional
+        By fold, the penalty; for surrogates, which are given that of the bird itself. Else each
+        fold's is chosen on blocks of its training part.
+
+    Returns
+    -------
+    made : ndarray (frames, bands)
+        In the frames' unit; NaN outside all folds.
+    chosen : dict
+        By fold, the penalty, where there is one.
+    """
+    fold = frames.folds(split)
+    made = np.full(frames.level.shape, np.nan, dtype=np.float32)
+    chosen: dict[int, float] = {}
+    for held in map(int, np.unique(fold[fold >= 0])):
+        kept, wanted = (fold >= 0) & (fold != held), fold == held
+        X = standardised(activity, kept)
+        if name == "nearest":
+            made[wanted] = _nearest(frames, X, kept, wanted)[wanted]
+        elif name == "syllable":
+            made[wanted] = _of_syllables(frames, X, trials, split, kept, wanted, held)[wanted]
+        else:
+            estimator, alphas = _regression(name, X.shape[1], seed)
+            alpha = (settings or {}).get(held) or _penalty(frames, X, kept, estimator, alphas)
+            chosen[held] = alpha
+            fitted = _with(estimator, alpha).fit(X[kept], frames.level[kept])
+            made[wanted] = fitted.predict(X[wanted])
+    lowest = frames.lowest
+    return np.maximum(made, lowest, where=np.isfinite(made), out=made), chosen
+
+
+def standardised(activity: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    """Return activity (frames, bins * units) less its mean, over its deviation, on kept frames.
+
+    What was not observed is taken for the mean; what never varies is 0.
+    """
+    X = activity.reshape(len(activity), -1).astype(float)
+    seen = np.isfinite(X[kept])
+    count = np.maximum(seen.sum(axis=0), 1)
+    mean = np.where(seen, X[kept], 0).sum(axis=0) / count
+    deviation = np.sqrt(np.where(seen, (X[kept] - mean) ** 2, 0).sum(axis=0) / count)
+    scale = np.where(deviation > 1e-9, deviation, np.inf)
+    return np.nan_to_num((X - mean) / scale).astype(np.float32)
+
+
+def _regression(name: str, columns: int, seed: int) -> tuple[BaseEstimator, Sequence[float]]:
+    if name == "ridge":
+        return Ridge(), ALPHAS
+    # Of standardised columns, two frames lie 2 * columns apart on average, squared.
+    kernel = Nystroem(
+        gamma=1 / (WIDTH * 2 * columns), n_components=LANDMARKS, random_state=seed % 2**32
+    )
+    return make_pipeline(kernel, Ridge()), KERNEL_ALPHAS
+
+
+def _with(estimator: BaseEstimator, alpha: float) -> BaseEstimator:
+    name = "alpha" if isinstance(estimator, Ridge) else "ridge__alpha"
+    return clone(estimator).set_params(**{name: alpha})
+
+
+def _penalty(
+    frames: Frames,
+    X: np.ndarray,
+    kept: np.ndarray,
+    estimator: BaseEstimator,
+    alphas: Sequence[float],
+    blocks: int = 3,
+) -> float:
+    """Return the penalty of least squared error on blocks of the training part."""
+    error = np.zeros(len(alphas))
+    for training, held in inner_blocks(frames, kept, blocks, NEARBY):
+        for i, alpha in enumerate(alphas):
+            fitted = _with(estimator, alpha).fit(X[training], frames.level[training])
+            error[i] += ((fitted.predict(X[held]) - frames.level[held]) ** 2).sum()
+    return float(alphas[int(error.argmin())])
+
+
+def _nearest(frames: Frames, X: np.ndarray, kept: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Copy the stretch of training song whose activity is nearest, at every frame, and add up."""
+    length = max(1, round(NEARBY / frames.hop))
+    rows = windows_of(frames, kept, length)
+    places = PCA(min(COMPONENTS, X.shape[1], len(rows)), svd_solver="covariance_eigh").fit(X[kept])
+    neighbours = KNeighborsRegressor(1, algorithm="brute").fit(places.transform(X[rows]), rows)
+    begin = windows_of(frames, np.ones(len(wanted), dtype=bool), length)
+    seen = np.r_[0, np.cumsum(wanted)]
+    begin = begin[seen[begin + length] > seen[begin]]
+    found = neighbours.predict(places.transform(X[begin])).astype(int)
+    stretches = frames.level[found[:, None] + np.arange(length)]
+    return overlap_add(frames, begin, stretches, wanted)
+
+
+def _of_syllables(
+    frames: Frames,
+    X: np.ndarray,
+    trials: pd.DataFrame,
+    split: pd.DataFrame,
+    kept: np.ndarray,
+    wanted: np.ndarray,
+    held: int,
+) -> np.ndarray:
+    """Say at every frame which syllable is sung, if any, and put its mean spectrogram there."""
+    truth = labels_of(frames, trials)
+    clear = kept & (truth != "")
+    decoder = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto").fit(
+        X[clear], truth[clear]
+    )
+    width = max(1, round(SMOOTH / frames.hop))
+    spans = []
+    for piece in frames.pieces:
+        rows = np.arange(piece.start, piece.stop)[wanted[piece]]
+        if not len(rows):
+            continue
+        likely = decoder.predict_proba(X[rows])
+        smooth = np.stack([np.convolve(p, np.ones(width) / width, "same") for p in likely.T], 1)
+        heard = decoder.classes_[smooth.argmax(axis=1)]
+        edges = np.flatnonzero(np.r_[True, heard[1:] != heard[:-1], True])
+        for a, b in zip(edges[:-1], edges[1:], strict=True):
+            if heard[a] != GAP and (b - a) * frames.hop >= SHORTEST:
+                spans.append((rows[a], rows[b - 1] + 1, heard[a]))
+    sung = sung_trials(frames, trials, split)
+    gaps = kept & (truth == GAP)
+    made = np.tile(frames.level[gaps if gaps.any() else kept].mean(axis=0), (len(kept), 1))
+    for label, own in sung[sung["fold"] != held].groupby("label"):
+        renditions = zip(own["first"], own["stop"], strict=True)
+        mean = np.mean([stretched(frames.level[a:b], MEAN) for a, b in renditions], axis=0)
+        for first, stop in [(a, b) for a, b, heard in spans if heard == label]:
+            made[first:stop] = stretched(mean, stop - first)
+    return made
+
+
+def labels_of(frames: Frames, trials: pd.DataFrame) -> np.ndarray:
+    """Return what is sung in each frame (frames,): a label, 'gap', or '' for what is set aside."""
+    label = np.full(len(frames.level), GAP, dtype=object)
+    for row in trials.itertuples():
+        label[frames.within(row.onset, row.offset)] = row.label if row.used else ""
+    return label.astype(str)
+
+
+def generate_all(
+    names: Sequence[str],
+    frames: Frames,
+    activity: np.ndarray,
+    trials: pd.DataFrame,
+    split: pd.DataFrame,
+    seed: int,
+) -> tuple[dict[str, np.ndarray], dict[str, dict[int, float]]]:
+    """Generate song by several generators; see `generate`.
+
+    Without labels 'syllable' is left out.
+
+    Returns
+    -------
+    made : dict of ndarray (frames, bands)
+        By name.
+    chosen : dict of dict
+        By name and fold, the penalty, where there is one.
+    """
+    made, chosen = {}, {}
+    for name in names:
+        if name == "syllable" and trials.empty:
+            log.warning("no labels: 'syllable' is left out")
+            continue
+        made[name], chosen[name] = generate(name, frames, activity, trials, split, seed)
+    return made, chosen

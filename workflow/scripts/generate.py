@@ -1,0 +1,18 @@
+from neuro2voc.files import write_json
+from neuro2voc.frames import read_frames
+from neuro2voc.generated import song_activity, write_generated
+from neuro2voc.generators import generate_all
+from neuro2voc.inclusion import open_bird
+from neuro2voc.jobs import job
+from neuro2voc.splits import read_split
+from neuro2voc.trials import read_trials
+
+with job(snakemake):
+    files, params = snakemake.input, snakemake.params
+    recording = open_bird(files.recording, files.inclusion, snakemake.wildcards.bird)
+    frames, trials = read_frames(files.frames), read_trials(files.trials)
+    activity = song_activity(recording, frames, params.around)
+    about = (frames, activity, trials, read_split(files.split), params.seed)
+    made, chosen = generate_all(params.generators, *about)
+    write_generated(snakemake.output.song, made)
+    write_json(chosen, snakemake.output.chosen)
