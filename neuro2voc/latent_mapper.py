@@ -1,6 +1,7 @@
 """From the latents of activity to those of the voice, both autoencoders as they are."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from neuro2voc.networks.vocal_vae import VocalVAE
 from neuro2voc.neural_vae import AT_ONCE, NeuralSettings, encoded
 from neuro2voc.neural_windows import make_windows
 from neuro2voc.recording import Recording
+from neuro2voc.sound_decoder import read_sound_decoders
 from neuro2voc.training import train
 
 
@@ -79,6 +81,12 @@ def fit_mapper(
         settings.checkpoint,
     )
     return trained.network
+
+
+def read_vocal_vaes(path: str | Path) -> dict[int, VocalVAE]:
+    """Return the autoencoders of the voice, by the fold that each never saw, of `vaes`' models."""
+    decoders, _ = read_sound_decoders(path)
+    return {fold: one.vocal for fold, one in enumerate(decoders)}
 
 
 @torch.inference_mode()

@@ -217,6 +217,12 @@ def read_neural_vaes(path: str | Path) -> tuple[dict[str, NeuralVAE], dict]:
     return read_models(path, lambda name, about: build_vae(name.partition("/")[0], about))
 
 
+def models_of_kind(models: Mapping[str, NeuralVAE], kind: str) -> dict[int, NeuralVAE]:
+    """Return the autoencoders of one kind, by the fold that each never saw."""
+    own = {name.partition("/")[2]: one for name, one in models.items() if name.startswith(kind)}
+    return {int(fold): one for fold, one in own.items()}
+
+
 def latents_of_session(
     path: str | Path, model: str, recording: Recording, frames: Frames
 ) -> np.ndarray:

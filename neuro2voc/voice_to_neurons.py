@@ -17,7 +17,7 @@ from torch import nn
 from neuro2voc.configuration import derive_seed
 from neuro2voc.deviance import poisson_deviance
 from neuro2voc.frames import Frames
-from neuro2voc.joint_vae import JointSettings, joint_latents, stretch_rows, stretches
+from neuro2voc.joint_vae import joint_latents, stretch_rows, stretches
 from neuro2voc.latent_mapper import vocal_latents
 from neuro2voc.networks.joint_vae import JointVAE
 from neuro2voc.networks.neural_vae import poisson_loss
@@ -31,7 +31,6 @@ from neuro2voc.sources.simulate import Truth
 from neuro2voc.splits import NONE
 from neuro2voc.training import train
 from neuro2voc.trials import used_trials
-from neuro2voc.vae import VaeSettings, train_vocal
 
 CONSTANT, PSTH, RIDGE, LATENTS, JOINT = "constant", "psth", "ridge", "latents", "joint"
 TRUE = "true rates"
@@ -292,30 +291,3 @@ def predictions(
         if str(outer) in joint:
             note(JOINT, test, predict_joint(problem, joint[str(outer)], test))
     return made
-
-
-def train_vocal_vaes(
-    frames: Frames, split: pd.DataFrame, settings: JointSettings
-) -> dict[int, VocalVAE]:
-    """Train an autoencoder of the voice alone for every fold, as large as the joint one's."""
-    own, fold = settings.neural, frames.folds(split)
-    latent = own.sizes["latent"]
-    about = VaeSettings(
-        window=own.windows.window,
-        step=max(1, round(own.windows.step / frames.hop)),
-        latent=latent,
-        hidden=settings.vocal_hidden,
-        channels=(),
-        # Divided by the weight of the voice, and of the sum of all latents, not of their mean.
-        beta=own.beta * latent / settings.voice,
-        normalised=True,
-        encoder={},
-        schedules={"vocal": own.schedule},
-        seed=own.seed,
-        checkpoints=own.checkpoints,
-        code=own.code,
-    )
-    return {
-        int(outer): train_vocal(frames, (fold >= 0) & (fold != outer), about, int(outer))[0].network
-        for outer in np.unique(fold[fold >= 0])
-    }

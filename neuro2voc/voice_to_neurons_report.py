@@ -11,8 +11,8 @@ from scipy.ndimage import gaussian_filter1d
 from neuro2voc.deviance import explained, explained_interval, poisson_deviance, sums_by
 from neuro2voc.evaluation import p_value
 from neuro2voc.frames import Frames
-from neuro2voc.joint_vae import JointSettings
 from neuro2voc.networks.joint_vae import JointVAE
+from neuro2voc.networks.vocal_vae import VocalVAE
 from neuro2voc.neural_vae import NeuralSettings
 from neuro2voc.recording import Recording
 from neuro2voc.sources.simulate import Truth
@@ -26,7 +26,6 @@ from neuro2voc.voice_to_neurons import (
     expected_rates,
     make_problem,
     predictions,
-    train_vocal_vaes,
 )
 
 log = logging.getLogger(__name__)
@@ -173,7 +172,8 @@ def report_voice_to_neurons(
     split: pd.DataFrame,
     joint: Mapping[str, JointVAE],
     shifted: tuple[Recording, Mapping[str, JointVAE]] | None,
-    settings: JointSettings,
+    vocal: Mapping[int, VocalVAE],
+    settings: NeuralSettings,
     null_seeds: Iterable[int],
     truth: Truth | None,
     resamples: int,
@@ -186,24 +186,24 @@ def report_voice_to_neurons(
         By fold.
     shifted : (Recording, mapping of JointVAE) or None
         A shifted surrogate and what was trained on it.
+    vocal : mapping of VocalVAE
+        By fold, autoencoders of the voice that never saw it; empty: none.
     null_seeds : iterable of int
         Shifted surrogates for the ridge.
     truth : Truth or None
         Of a simulated bird.
     """
-    own = settings.neural
-    problem = make_problem(recording, frames, split, own)
-    vocal = train_vocal_vaes(frames, split, settings)
-    made = predictions(problem, trials, joint, vocal, own)
+    problem = make_problem(recording, frames, split, settings)
+    made = predictions(problem, trials, joint, vocal, settings)
     if truth is not None:
         made[TRUE] = np.where(problem.fold[:, None] >= 0, expected_rates(problem, truth), np.nan)
-    methods, units = score_table(problem, made, resamples, own.seed)
+    methods, units = score_table(problem, made, resamples, settings.seed)
     one, null = None, None
     if shifted is not None:
         bird, models = shifted
-        other = make_problem(bird, frames, split, own)
-        theirs = predictions(other, trials, models, {}, own)
+        other = make_problem(bird, frames, split, settings)
+        theirs = predictions(other, trials, models, {}, settings)
         one = score_table(other, theirs, 2, 0)[0].set_index("method")["explained"][JOINT]
         null = theirs[JOINT]
-    of_ridge = ridge_null(recording, frames, split, own, null_seeds)
+    of_ridge = ridge_null(recording, frames, split, settings, null_seeds)
     return ReverseReport(with_null(methods, of_ridge, one), units, made, null, problem)

@@ -29,7 +29,7 @@ from neuro2voc.joint_vae import (
 from neuro2voc.latent_mapper import fit_mapper, generate_by_mapper
 from neuro2voc.networks.joint_vae import product
 from neuro2voc.networks.vocal_vae import VocalVAE
-from neuro2voc.neural_vae import train_neural_vaes
+from neuro2voc.neural_vae import models_of_kind, train_neural_vaes
 from neuro2voc.recording import Binned
 from neuro2voc.sources.expected import expected_around, expected_counts
 from neuro2voc.sources.settings import Settings
@@ -48,7 +48,6 @@ from neuro2voc.voice_to_neurons import (
     predict_from_latents,
     predict_psth,
     predictions,
-    train_vocal_vaes,
 )
 from neuro2voc.voice_to_neurons_report import correlations, report_voice_to_neurons, score_table
 
@@ -59,6 +58,16 @@ JOINT_SETTINGS = JointSettings(SHORT, (16,), 30.0)
 def trained():
     recording, _, frames, split = singer()
     return train_joint_vaes(recording, frames, split, JOINT_SETTINGS)[0]
+
+
+@cache
+def voices():
+    """Autoencoders of the voice as they are before training."""
+    torch.manual_seed(0)
+    return {
+        fold: VocalVAE(frames=length, bands=128, latent=3, hidden=(8,)).eval()
+        for fold, length in enumerate((10, 20))
+    }
 
 
 def test_the_product_of_experts_is_that_of_their_densities():
@@ -143,11 +152,8 @@ def test_a_mapper_learns_how_latents_go_together():
 def test_voice_is_generated_through_the_latents_of_both():
     recording, _, frames, split = singer()
     neural, _ = train_neural_vaes(recording, frames, split, ["1d"], SHORT)
-    torch.manual_seed(0)
-    vocal = train_vocal_vaes(frames, split, JOINT_SETTINGS)
-    assert set(vocal) == {0, 1} and vocal[0].frames == 20
-    vocal[1] = VocalVAE(frames=10, bands=128, latent=3, hidden=(8,)).eval()
-    by_fold = {int(name.partition("/")[2]): one for name, one in neural.items()}
+    vocal = voices()
+    by_fold = models_of_kind(neural, "1d")
     made = generate_by_mapper(by_fold, vocal, recording, frames, split, SHORT)
     assert made.shape == frames.level.shape
     assert np.array_equal(np.isfinite(made).all(axis=1), frames.folds(split) >= 0)
@@ -244,7 +250,7 @@ def reported():
     truth = simulate("bird", Settings(units=12, pairs=0, bouts=6, sessions=1, syllable_types=4), 3)
     bird = surrogate(recording, "shifted", 5)
     null = train_joint_vaes(bird, frames, split, JOINT_SETTINGS)[0]
-    about = (JOINT_SETTINGS, [1, 2, 3], truth[1], 100)
+    about = (voices(), SHORT, [1, 2, 3], truth[1], 100)
     return report_voice_to_neurons(
         recording, frames, trials, split, trained(), (bird, null), *about
     )

@@ -4,7 +4,9 @@ from neuro2voc.files import save_figure, write_csv
 from neuro2voc.frames import read_frames
 from neuro2voc.inclusion import open_bird
 from neuro2voc.jobs import job
-from neuro2voc.joint_vae import joint_settings, read_joint_vaes
+from neuro2voc.joint_vae import read_joint_vaes
+from neuro2voc.latent_mapper import read_vocal_vaes
+from neuro2voc.neural_vae import neural_settings
 from neuro2voc.sources.simulate import read_truth
 from neuro2voc.splits import read_split
 from neuro2voc.trials import read_trials
@@ -25,7 +27,8 @@ with job(snakemake):
         read_split(files.split),
         read_joint_vaes(files.joint_vae)[0],
         shifted,
-        joint_settings(params.settings, params.joint, params),
+        read_vocal_vaes(files.vocal[0]) if files.vocal else {},
+        neural_settings(params.settings, params),
         params.null_seeds,
         read_truth(files.truth) if files.truth else None,
         params.resamples,
