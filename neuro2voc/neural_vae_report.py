@@ -31,7 +31,7 @@ class NeuralVAEReport:
         `neuro2voc.reconstruction.reconstruction_table` of the bird (`bird` is 'real') and of its
         control (its kind).
     decoding : DataFrame
-        `neuro2voc.latent_decoding.decoding_table`.
+        `neuro2voc.latent_decoding.decoding_table`; empty without labels.
     made : dict
         `neuro2voc.reconstruction.reconstructions` of the bird.
     bout : ndarray (windows,)
@@ -94,7 +94,9 @@ def report_neural_vaes(
         trained, _ = train_neural_vaes(bird, frames, split, kinds, settings)
         null = reconstructions(bird, frames, split, trained, settings)
         parts.append(reconstruction_table(null, *about).assign(bird=kind))
-    decoding = decode_models(recording, frames, trials, split, models, settings, resamples)
+    decoding = pd.DataFrame(columns=["features"])
+    if len(trials):
+        decoding = decode_models(recording, frames, trials, split, models, settings, resamples)
     windows = make_windows(recording, frames, settings.windows)
     return NeuralVAEReport(
         pd.concat(parts, ignore_index=True),

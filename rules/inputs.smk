@@ -314,6 +314,14 @@ NETWORK_FIGURES = {
     "grid": configuration.NETWORKS,
 }
 
+# Those of birds that sing.
+LATENT_FIGURES = ["neural_vae", "voice_to_neurons", "latents"]
+
+
+def sings(bird):
+    """Whether there is sound: a simulated bird may be silent, any other is taken to have some."""
+    return config["simulated"].get(bird, {}).get("audio_rate", True) != 0
+
 
 def all_figures():
     """Every figure of every bird, with the cell under `confusion`, and those of all birds."""
@@ -345,6 +353,12 @@ def all_figures():
         for bird in config["birds"]
         if config["curves"]["split"] in network_splits(bird)
         and set(kinds) & set(setting(bird, "networks")["decoders"])
+    ]
+    of_birds += [
+        f"results/{figure}/{bird}.png"
+        for figure in LATENT_FIGURES
+        for bird in config["birds"]
+        if sings(bird) and config["curves"]["split"] in setting(bird, "splits")
     ]
     of_birds.append(f"results/shap_truth/{config['recovery']['bird']}.png")
     if len(config["birds"]) > 1:

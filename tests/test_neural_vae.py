@@ -317,3 +317,19 @@ def test_networks_are_built_from_what_files_say():
     network = build_vae("1d", {"bins": 5, "order": [0, 1, 2], "sizes": SIZES})
     assert isinstance(network, NeuralVAE1D) and network.units == 3
     assert isinstance(singer()[2], Frames)
+
+
+def test_levels_without_labels_have_a_control_and_nothing_to_decode():
+    recording, _, frames, split = singer()
+    rng = np.random.default_rng(0)
+    last = int(recording.sessions["stop_time"].max() * 60) + 1
+    values = rng.gamma(1.0, 2.0, (last, 4)).astype(np.float32)
+    units = Binned(values, 60.0, 0.0, pd.DataFrame(index=range(4)), additive=False)
+    bird = replace(recording, units=units)
+    models, _ = train_neural_vaes(bird, frames, split, ["1d"], SHORT)
+    seeds, none = {"poisson": 1, "shifted": 2}, pd.DataFrame()
+    report = report_neural_vaes(bird, frames, none, split, models, SHORT, seeds, None, 50)
+    assert report.control == "shifted" and report.decoding.empty
+    figure = draw_neural_vae(report, bird, "blocked")
+    check_legible(figure)
+    assert "no labels" in words(figure) and "shifted activity" in words(figure)

@@ -79,7 +79,7 @@ def headline(report: NeuralVAEReport) -> list[str]:
         _collapse(NAMES[kind], int(table.loc[kind, "active"]), int(table.loc[kind, "latents"]))
         for kind in kinds
     )
-    return [f"{first}.", second, _leak(report, kinds[-1])]
+    return [f"{first}.", second, *([_leak(report, kinds[-1])] if len(report.decoding) else [])]
 
 
 def _listed(values: pd.Series, names: list[str]) -> str:
@@ -220,6 +220,10 @@ def _draw_latents(ax: Axes, report: NeuralVAEReport, kinds: list[str]) -> None:
 
 def _draw_decoding(ax: Axes, report: NeuralVAEReport) -> None:
     table = report.decoding
+    if table.empty:
+        ax.set_axis_off()
+        ax.text(0.5, 0.5, "no labels, no syllables", ha="center", transform=ax.transAxes)
+        return
     names = [name for name in (RAW, PCA_NAME, "1d", "2d") if (table["features"] == name).any()]
     for x, name in enumerate(names):
         for shift, decoder in zip((-0.14, 0.14), DECODERS, strict=True):
