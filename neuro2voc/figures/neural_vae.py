@@ -49,18 +49,18 @@ def draw_neural_vae(report: NeuralVAEReport, recording: Recording, split: str) -
     _draw_latents(figure.add_subplot(lower[1]), report, kinds)
     _draw_decoding(figure.add_subplot(lower[2]), report)
     handles = [
-        Line2D([], [], marker="o", ls="", color=style.GREY, label="windows as they are"),
-        Line2D([], [], marker="D", ls="", color=style.GREY, label="each unit by the others alone"),
+        Line2D([], [], marker="o", ls="", color=style.GREY, label="left: windows as they are"),
+        Line2D([], [], marker="D", ls="", color=style.GREY, label="left: each unit by the others"),
         Line2D([], [], marker="o", ls="", mfc="white", color=style.GREY, label=_control(report)),
-        Line2D([], [], marker="o", ls="", color=style.BLACK, label="logistic regression"),
-        Line2D([], [], marker="s", ls="", color=style.BLACK, label="nearest neighbours"),
+        Line2D([], [], marker="o", ls="", color=style.BLACK, label="right: logistic regression"),
+        Line2D([], [], marker="s", ls="", color=style.BLACK, label="right: nearest neighbours"),
         Line2D([], [], marker="o", ls="", mfc="white", color=style.BLACK, label=LEAK),
     ]
     style.legend_below(figure, handles, 3)
     return figure
 
 
-LEAK = "random windows, as in the thesis: the leak"
+LEAK = "right: random windows, the leak"
 
 
 def headline(report: NeuralVAEReport) -> list[str]:
@@ -83,7 +83,8 @@ def headline(report: NeuralVAEReport) -> list[str]:
 
 
 def _listed(values: pd.Series, names: list[str]) -> str:
-    return ", ".join(f"{NAMES[name]} {values[name]:.3f}" for name in names)
+    # Adding 0 takes the sign from what rounds to it.
+    return ", ".join(f"{NAMES[name]} {round(values[name], 3) + 0:.3f}" for name in names)
 
 
 def _leak(report: NeuralVAEReport, kind: str) -> str:
@@ -100,7 +101,10 @@ def _collapse(name: str, active: int, latents: int) -> str:
     if active == 0:
         return f"All {latents} latents of the {name} have collapsed: it says nothing."
     if active < latents:
-        return f"{latents - active} of {latents} latents of the {name} have collapsed."
+        gone = latents - active
+        return (
+            f"{gone} of {latents} latents of the {name} {'has' if gone == 1 else 'have'} collapsed."
+        )
     return f"None of the {latents} latents of the {name} has collapsed."
 
 
@@ -108,7 +112,7 @@ CONTROLS = {"poisson": "independent Poisson units", "shifted": "shifted activity
 
 
 def _control(report: NeuralVAEReport) -> str:
-    return f"{CONTROLS.get(report.control, 'surrogate')}, trained alike"
+    return f"left: {CONTROLS.get(report.control, 'surrogate')}"
 
 
 def example_bout(report: NeuralVAEReport) -> int:
