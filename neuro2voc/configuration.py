@@ -20,6 +20,19 @@ SEQUENCES = ("gpt2", "mamba2", "hybrid", "mamba")
 GENERATORS = ("ridge", "kernel", "nearest", "syllable")
 SCHEMES = ("spatial", "temporal", "spatial_rm0", "aggregated", "events")
 
+# Groups of figures that `all` makes; rules/inputs.smk says which these are.
+FIGURES = (
+    "song",
+    "decoding",
+    "units",
+    "shap",
+    "networks",
+    "contexts",
+    "voice",
+    "latents",
+    "embedding",
+)
+
 SOURCES = ("simulated", "recordings", "public")
 # What a bird may state for itself instead of the global setting.
 OWN_SETTINGS = (
@@ -31,6 +44,7 @@ OWN_SETTINGS = (
     "explained",
     "networks",
     "voice",
+    "figures",
 )
 # Decoders that see no neuron.
 BASELINES = ("majority", "duration", "previous")

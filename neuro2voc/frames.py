@@ -94,8 +94,8 @@ def make_frames(
     if source is None:
         raise DataError(
             f"{recording.name} holds no sound and no spectrogram, so there is nothing that its "
-            "activity could be turned into; name the series under `audio:`, or ask for a figure "
-            "that needs none (embedding, comparison)."
+            "activity could be turned into; name the series under `audio:`, or leave `voice` and "
+            "`latents` out of the bird's `figures`."
         )
     given = isinstance(source, Spectrogram)
     hop = 1 / source.rate if given else settings.hop

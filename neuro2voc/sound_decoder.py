@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import nn
+from torch.nn.functional import normalize
 
 from neuro2voc.errors import DataError
 from neuro2voc.frames import Frames, overlap_add, windows_of
@@ -14,8 +15,35 @@ from neuro2voc.network_files import Weights, read_decoders, write_decoders
 from neuro2voc.networks.neural_encoder import NeuralEncoder
 from neuro2voc.networks.vocal_vae import VocalVAE
 
-AT_ONCE = 4096  # windows decoded at a time
+AT_ONCE = 1024  # windows decoded at a time
 SONG = "song"  # stands in files where other networks have a feature
+
+
+class Memory(nn.Module):
+    """Latents of song that was heard, recalled by their direction.
+
+    The contrast that trains an encoder makes the exponential of a similarity, over the temperature,
+    proportional to how much likelier a stretch of sound is with this activity than without it (van
+    den Oord et al. 2018, arXiv:1807.03748). Stretches heard in training are drawn from what is
+    likely without it. Weighed by these exponentials their mean is therefore what is to be expected
+    of the latents, lengths included, which the contrast leaves open.
+
+    Parameters
+    ----------
+    latents : Tensor (n, latent)
+        Of the training windows.
+    temperature : float
+    """
+
+    def __init__(self, latents: torch.Tensor, temperature: float):
+        super().__init__()
+        self.register_buffer("latents", latents)
+        self.register_buffer("temperature", torch.tensor(float(temperature)))
+
+    def forward(self, reached: torch.Tensor) -> torch.Tensor:
+        """Return expected latents (n, latent) of what an encoder reached (n, latent)."""
+        likeness = normalize(reached, dim=1) @ normalize(self.latents, dim=1).T
+        return (likeness / self.temperature).softmax(dim=1) @ self.latents
 
 
 @dataclass(frozen=True)
@@ -26,15 +54,18 @@ class SoundDecoder:
     ----------
     vocal : VocalVAE
     encoder : NeuralEncoder
+    memory : Memory or None
+        Where song is recalled; None: the decoder takes what the encoder reaches.
     """
 
     vocal: VocalVAE
     encoder: NeuralEncoder
+    memory: Memory | None = None
 
     @property
-    def networks(self) -> tuple[nn.Module, nn.Module]:
-        """Both networks, as files hold them."""
-        return self.vocal, self.encoder
+    def networks(self) -> tuple[nn.Module, ...]:
+        """What files hold."""
+        return (self.vocal, self.encoder, *([self.memory] if self.memory else []))
 
     def generate(self, frames: Frames, activity: np.ndarray, wanted: np.ndarray) -> np.ndarray:
         """Return the sound (frames, bands) in dB that activity stands for; see `overlap_add`.
@@ -66,6 +97,7 @@ class SoundDecoder:
         with torch.inference_mode():
             for some in np.array_split(rows, max(1, -(-len(rows) // AT_ONCE))):
                 latents = self.encoder(torch.as_tensor(activity[some]))
+                latents = self.memory(latents) if self.memory else latents
                 parts.append(self.vocal.decode(latents).numpy())
         return overlap_add(frames, rows, np.concatenate(parts), wanted)
 
@@ -88,7 +120,9 @@ def write_sound_decoders(
 
     def describe(one: SoundDecoder) -> dict:
         sound = {"frames": one.vocal.frames, "bands": one.vocal.bands}
-        return {**sound, "units": one.encoder.units, "bins": one.encoder.bins}
+        recalled = len(one.memory.latents) if one.memory else 0
+        own = {"units": one.encoder.units, "bins": one.encoder.bins, "recalled": recalled}
+        return {**sound, **own}
 
     write_decoders(path, {SONG: decoders}, describe, {**about, "sizes": sizes})
 
@@ -103,7 +137,11 @@ def _sound_decoder(one: dict, weights: list[Weights], about: dict) -> SoundDecod
     sizes = about["sizes"]
     vocal = VocalVAE(frames=one["frames"], bands=one["bands"], **sizes["vocal"])
     encoder = NeuralEncoder(units=one["units"], bins=one["bins"], **sizes["encoder"])
-    for network, own in zip((vocal, encoder), weights, strict=True):
+    networks: list[nn.Module] = [vocal, encoder]
+    if one["recalled"]:
+        shape = one["recalled"], sizes["encoder"]["latent"]
+        networks.append(Memory(torch.zeros(shape), 1.0))
+    for network, own in zip(networks, weights, strict=True):
         network.load_state_dict(own)
         network.eval()
-    return SoundDecoder(vocal, encoder)
+    return SoundDecoder(*networks)

@@ -21,7 +21,7 @@ from neuro2voc.errors import DataError
 from neuro2voc.frames import Frames, inner_blocks, windows_of
 from neuro2voc.networks.neural_encoder import NeuralEncoder
 from neuro2voc.networks.vocal_vae import VocalVAE, divergence, sampled
-from neuro2voc.sound_decoder import AT_ONCE, SoundDecoder
+from neuro2voc.sound_decoder import AT_ONCE, Memory, SoundDecoder
 from neuro2voc.training import Schedule, Trained, train
 
 ACTIVE = 0.01  # nats; a latent that says less of held-out sound is of no use (Burda et al. 2016)
@@ -49,7 +49,8 @@ class VaeSettings:
     encoder : mapping
         hidden, channels, dropout of `NeuralEncoder`; weights `contrast` (symmetric InfoNCE of
         directions at `temperature`), `reconstruction` (squared error of the sound) and
-        `regression` (squared error of the latents).
+        `regression` (squared error of the latents); `recall`: whether song is made of what `Memory`
+        recalls, else of what the encoder reaches.
     schedules : mapping of Schedule
         By stage, 'vocal' and 'encoder'.
     seed : int
@@ -223,9 +224,7 @@ def train_encoder(
 
     def examples(rows: np.ndarray) -> tuple[torch.Tensor, ...]:
         stretches = _stretches(frames, rows, length)
-        with torch.inference_mode():
-            latents = torch.cat([vocal.encode(part)[0] for part in stretches.split(AT_ONCE)])
-        return torch.as_tensor(activity[rows]), latents.clone(), stretches
+        return torch.as_tensor(activity[rows]), encoded(vocal, stretches), stretches
 
     def build() -> NeuralToVoice:
         bins, units = activity.shape[1:]
@@ -250,6 +249,25 @@ def train_encoder(
 
     parts = [examples(rows) for rows in _rows(frames, kept, settings, length)]
     return _train("encoder", build, loss, *parts, settings, *numbers)
+
+
+def decoder_of(
+    frames: Frames, kept: np.ndarray, vocal: VocalVAE, trained: Trained, settings: VaeSettings
+) -> SoundDecoder:
+    """Return what a training part taught, with the song it is recalled from."""
+    memory = None
+    if settings.encoder["recall"]:
+        rows = windows_of(frames, kept, vocal.frames)[:: settings.step]
+        latents = encoded(vocal, _stretches(frames, rows, vocal.frames))
+        memory = Memory(latents, settings.encoder["temperature"])
+    return SoundDecoder(vocal, trained.network.encoder, memory)
+
+
+def encoded(vocal: VocalVAE, stretches: torch.Tensor) -> torch.Tensor:
+    """Return the mean latents (n, latent) of stretches of sound (n, frames, bands)."""
+    with torch.inference_mode():
+        parts = [vocal.encode(part)[0] for part in stretches.split(AT_ONCE)]
+    return torch.cat(parts).clone()
 
 
 def contrast(ours: torch.Tensor, theirs: torch.Tensor, temperature: float) -> torch.Tensor:
@@ -357,7 +375,7 @@ def generate_by_vae(
         kept = (fold >= 0) & (fold != held)
         vocal, information = train_vocal(frames, kept, settings, int(held))
         encoder = train_encoder(frames, activity, kept, vocal.network, settings, int(held))
-        decoder = SoundDecoder(vocal.network, encoder.network.encoder)
+        decoder = decoder_of(frames, kept, vocal.network, encoder, settings)
         made[fold == held] = decoder.generate(frames, activity, fold == held)[fold == held]
         decoders.append(decoder)
         for stage, trained in zip(STAGES, (vocal, encoder), strict=True):
@@ -387,6 +405,6 @@ def generate_surrogate(
         kept = (fold >= 0) & (fold != held)
         numbers = int(held), replicate
         encoder = train_encoder(frames, activity, kept, own.vocal, settings, *numbers)
-        decoder = SoundDecoder(own.vocal, encoder.network.encoder)
+        decoder = decoder_of(frames, kept, own.vocal, encoder, settings)
         made[fold == held] = decoder.generate(frames, activity, fold == held)[fold == held]
     return made

@@ -228,6 +228,31 @@ def curve_inputs(wildcards):
     }
 
 
+# Data sets whose converters give neither sound nor a spectrogram.
+SILENT = ["leblois2019"]
+
+
+def has_sound(bird):
+    """Whether the bird's entry leaves room for sound; what a file holds is seen when it is read."""
+    name = named(bird).parent
+    if name in config["simulated"]:
+        entry = config["simulated"][name]
+        return bool(entry.get("audio")) or entry.get("audio_rate") != 0
+    return config["public"].get(name, {}).get("converter") not in SILENT
+
+
+def sound_inputs(wildcards):
+    """What sound and activity are compared from: those of curves, and frames of the sound."""
+    inputs = curve_inputs(wildcards)
+    name = named(wildcards.bird).parent
+    if not has_sound(name):
+        stop(
+            f"{name} has no sound, so there is nothing to compare its activity with; ask for a "
+            f"figure that needs none (results/comparison/{wildcards.bird}.png)."
+        )
+    return {**inputs, "frames": f"results/frames/{name}.h5"}
+
+
 def explained_null(wildcards):
     """The bird whose surrogates a surrogate is seen beside; a bird makes its own."""
     if not is_surrogate(wildcards.bird):
@@ -272,41 +297,67 @@ def protocol(rule_name, replicates=config["curves"]["replicates"], explained=Fal
     return fields
 
 
-# Those that `all` makes of every bird; importances and clusters of other features on demand.
-FIGURES = [
-    "results/comparison/{bird}.png",
-    "results/artefacts/{bird}.png",
-    "results/units/{bird}.png",
-    "results/syllables/{bird}.png",
-    "results/spectrograms/{bird}.png",
-    "results/bout/{bird}.png",
-    "results/trial/{bird}.png",
-    "results/confusion/{bird}/{split}/{decoder}/{feature}.png",
-    "results/predecessors/{bird}.png",
-    "results/sessions/{bird}.png",
-    "results/rates/{bird}.png",
-    "results/densities/{bird}.png",
-    "results/single_units/{bird}.png",
-    "results/importances/{bird}/count.png",
-    "results/shap/{bird}.png",
-    "results/shap_syllables/{bird}.png",
-    "results/shap_beeswarms/{bird}.png",
-    "results/shap_time/{bird}.png",
-    "results/shap_interactions/{bird}.png",
-    "results/hubs/{bird}.png",
-    "results/unit_correlations/{bird}.png",
-    "results/explainers/{bird}.png",
-    "results/neuron_number/{bird}.png",
-    "results/regions/{bird}.png",
-    "results/growing_windows/{bird}.png",
-    "results/moving_windows/{bird}.png",
-    "results/lag/{bird}.png",
-    "results/learning_curves/{bird}/{feature}.png",
-    "results/clusters/{bird}/count.png",
-    "results/token_schemes/{bird}.png",
-    "results/token_patterns/{bird}.png",
-    "results/methods/{bird}.txt",
-]
+# What `all` makes of a bird, by the groups under `figures`; importances, clusters and others of other
+# features on demand. Those under "voice" need sound.
+FIGURES = {
+    "song": [
+        "results/syllables/{bird}.png",
+        "results/spectrograms/{bird}.png",
+        "results/bout/{bird}.png",
+        "results/trial/{bird}.png",
+        "results/artefacts/{bird}.png",
+    ],
+    "decoding": [
+        "results/comparison/{bird}.png",
+        "results/confusion/{bird}/{split}/{decoder}/{feature}.png",
+        "results/predecessors/{bird}.png",
+        "results/sessions/{bird}.png",
+        "results/growing_windows/{bird}.png",
+        "results/moving_windows/{bird}.png",
+        "results/lag/{bird}.png",
+        "results/learning_curves/{bird}/{feature}.png",
+        "results/clusters/{bird}/count.png",
+        "results/methods/{bird}.txt",
+    ],
+    "units": [
+        "results/units/{bird}.png",
+        "results/rates/{bird}.png",
+        "results/densities/{bird}.png",
+        "results/single_units/{bird}.png",
+        "results/importances/{bird}/count.png",
+        "results/neuron_number/{bird}.png",
+        "results/regions/{bird}.png",
+    ],
+    "shap": [
+        "results/shap/{bird}.png",
+        "results/shap_syllables/{bird}.png",
+        "results/shap_beeswarms/{bird}.png",
+        "results/shap_time/{bird}.png",
+        "results/shap_interactions/{bird}.png",
+        "results/hubs/{bird}.png",
+        "results/unit_correlations/{bird}.png",
+        "results/explainers/{bird}.png",
+    ],
+    "networks": [
+        "results/token_schemes/{bird}.png",
+        "results/token_patterns/{bird}.png",
+    ],
+    "contexts": [],
+    "voice": [
+        "results/voice/{bird}.png",
+        "results/voice/{bird}/listen.html",
+        "results/voice_measures/{bird}.png",
+        "results/warping/{bird}.png",
+        "results/canonical/{bird}.png",
+    ],
+    "latents": [
+        "results/codec/{bird}.png",
+        "results/neural_vae/{bird}.png",
+        "results/voice_to_neurons/{bird}.png",
+        "results/latents/{bird}.png",
+    ],
+    "embedding": [],
+}
 
 # Those of a bird's networks under each split, and the networks that they are of.
 NETWORK_FIGURES = {
@@ -314,52 +365,57 @@ NETWORK_FIGURES = {
     "grid": configuration.NETWORKS,
 }
 
-# Those of birds that sing.
-LATENT_FIGURES = ["neural_vae", "voice_to_neurons", "latents"]
+
+def figures_under(bird):
+    """The groups of figures that `all` makes of a bird."""
+    groups = setting(bird, "figures")
+    return [group for group in groups if group != "voice" or has_sound(bird)]
 
 
-def sings(bird):
-    """Whether there is sound: a simulated bird may be silent, any other is taken to have some."""
-    return config["simulated"].get(bird, {}).get("audio_rate", True) != 0
+def network_figures(bird):
+    """Figures of a bird's networks, under each split that has them."""
+    own, found = setting(bird, "networks")["decoders"], []
+    for split in network_splits(bird):
+        found += [
+            f"results/{figure}/{bird}/{split}.png"
+            for figure, kinds in NETWORK_FIGURES.items()
+            if set(kinds) & set(own)
+        ]
+        found += [
+            f"results/network_attribution/{bird}/{split}/{name}.png"
+            for name in own
+            if name == config["networks"]["attributed"]
+        ]
+    return found
 
 
-def all_figures():
-    """Every figure of every bird, with the cell under `confusion`, and those of all birds."""
-    of_birds = [
-        figure.format(bird=bird, **config["confusion"])
-        for bird in config["birds"]
-        for figure in FIGURES
-    ]
-    of_birds += [
-        f"results/{figure}/{bird}/{split}.png"
-        for figure, kinds in NETWORK_FIGURES.items()
-        for bird in config["birds"]
-        for split in network_splits(bird)
-        if set(kinds) & set(setting(bird, "networks")["decoders"])
-    ]
-    of_birds += [
-        f"results/network_attribution/{bird}/{split}/{name}.png"
-        for bird in config["birds"]
-        for split in network_splits(bird)
-        for name in setting(bird, "networks")["decoders"]
-        if name == config["networks"]["attributed"]
-    ]
-    of_birds += [
+def context_figures(bird):
+    """What networks on tokens gain from longer windows and from pretraining."""
+    if config["curves"]["split"] not in network_splits(bird):
+        return []
+    own = set(setting(bird, "networks")["decoders"])
+    return [
         f"results/{figure}/{bird}.png"
         for figure, kinds in (
             ("contexts", config["contexts"]["decoders"]),
             ("pretraining", [config["pretraining"]["decoder"]]),
         )
-        for bird in config["birds"]
-        if config["curves"]["split"] in network_splits(bird)
-        and set(kinds) & set(setting(bird, "networks")["decoders"])
+        if set(kinds) & own
     ]
-    of_birds += [
-        f"results/{figure}/{bird}.png"
-        for figure in LATENT_FIGURES
-        for bird in config["birds"]
-        if sings(bird) and config["curves"]["split"] in setting(bird, "splits")
-    ]
+
+
+def all_figures():
+    """Every figure of every bird, with the cell under `confusion`, and those of all birds."""
+    of_birds = []
+    for bird in config["birds"]:
+        groups = figures_under(bird)
+        of_birds += [
+            figure.format(bird=bird, **config["confusion"])
+            for group in groups
+            for figure in FIGURES[group]
+        ]
+        of_birds += network_figures(bird) if "networks" in groups else []
+        of_birds += context_figures(bird) if "contexts" in groups else []
     of_birds.append(f"results/shap_truth/{config['recovery']['bird']}.png")
     if len(config["birds"]) > 1:
         of_birds.append("results/many_birds.png")

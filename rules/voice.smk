@@ -25,6 +25,7 @@ rule frames:
 rule generate:
     input:
         unpack(song_inputs),
+        codec=audio_codec_files,
     output:
         song="results/generated/{bird}/{split}/plain.h5",
         chosen="results/generated/{bird}/{split}/plain.json",
@@ -36,6 +37,7 @@ rule generate:
         mem_mb=growing(4000),
     params:
         generators=config["voice"]["generators"],
+        audio_codec=config["voice"]["audio_codec"],
         around=around_of,
         seed=seed_for("generate"),
         code=code("generate"),

@@ -25,6 +25,13 @@ def around_of(wildcards):
     return {**around, **own}
 
 
+def audio_codec_files(wildcards):
+    """The files of an audio codec, where one is named."""
+    folder = config["voice"]["audio_codec"]
+    names = ("config.json", "model.safetensors")
+    return [str(Path(folder).expanduser() / name) for name in names] if folder else []
+
+
 def vaes_under(bird, split):
     voice = config["voice"]
     return voice["vaes"] if split in voice["vae_splits"] else []

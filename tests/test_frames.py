@@ -5,14 +5,20 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from singing import Sound, make_bird
 
 from neuro2voc.errors import DataError
 from neuro2voc.frames import (
+    Frames,
     activity_around,
+    inner_blocks,
     lagged,
     make_frames,
+    overlap_add,
     read_frames,
+    windows_of,
     write_frames,
 )
 from neuro2voc.recording import Binned, Recording, Units
@@ -172,3 +178,70 @@ def test_sound_that_cannot_be_used_ends_in_a_sentence(bird):
         make_frames(changed(recording, np.clip(50 * samples, -1, 1)), trials, SETTINGS)
     with pytest.raises(DataError, match="has no sound from"):
         make_frames(changed(recording, samples[:20_000]), trials, SETTINGS)
+
+
+def plain_frames(counts, bands=2, hop=0.004, gap=1.0):
+    """Frames of pieces of these lengths, one after another."""
+    begins = np.cumsum([0, *(np.array(counts[:-1]) * hop + gap)])
+    start = np.concatenate([b + hop * np.arange(n) for b, n in zip(begins, counts, strict=True)])
+    level = np.random.default_rng(0).normal(size=(sum(counts), bands)).astype(np.float32)
+    piece = np.repeat(np.arange(len(counts)), counts)
+    return Frames(level, start, piece, hop, np.arange(bands) * 62.5, SETTINGS)
+
+
+@given(
+    st.lists(st.integers(1, 12), min_size=1, max_size=5),
+    st.integers(1, 6),
+    st.randoms(use_true_random=False),
+)
+def test_windows_are_all_stretches_that_are_kept_whole(counts, length, random):
+    frames = plain_frames(counts)
+    kept = np.array([random.random() < 0.8 for _ in frames.piece])
+    expected = [
+        row
+        for row in range(len(kept) - length + 1)
+        if kept[row : row + length].all() and len(set(frames.piece[row : row + length])) == 1
+    ]
+    assert windows_of(frames, kept, length).tolist() == expected
+
+
+@given(st.lists(st.integers(5, 40), min_size=1, max_size=9), st.integers(2, 4))
+def test_inner_blocks_hold_each_frame_once_and_keep_apart(counts, folds):
+    frames = plain_frames(counts)
+    kept = np.ones(len(frames.piece), dtype=bool)
+    kept[:3] = False
+    parts = inner_blocks(frames, kept, folds, 0.01)
+    assert (sum(held.astype(int) for _, held in parts) == kept).all()
+    for training, held in parts:
+        assert held.any() and not (training & held).any() and not (training & ~kept).any()
+        for a, b in ((training, held), (held, training)):
+            for row in np.flatnonzero(a):
+                near = np.abs(frames.start - frames.start[row]) < 0.0119
+                assert not (b & near).any()
+    pieces = [set(frames.piece[held]) for _, held in parts]
+    if len(set(frames.piece[kept])) >= folds:  # whole pieces
+        assert sum(map(len, pieces)) == len(set(frames.piece[kept]))
+
+
+def test_stretches_of_a_spectrogram_add_up_to_it():
+    frames = plain_frames([20, 9])
+    rows = windows_of(frames, np.ones(29, dtype=bool), 5)
+    wanted = np.arange(29) % 7 != 3
+    made = overlap_add(frames, rows, frames.level[rows[:, None] + np.arange(5)], wanted)
+    np.testing.assert_allclose(made[wanted], frames.level[wanted], rtol=1e-5, atol=1e-6)
+    assert np.isnan(made[~wanted]).all()
+
+
+def test_activity_that_ends_before_the_frame_holds_nothing_of_it():
+    frames = plain_frames([50])
+    recording = Recording(
+        "bins",
+        levels_of(np.arange(50.0)[:, None], rate=250.0),
+        NONE,
+        pd.DataFrame({"session": ["a"], "start_time": [0.0], "stop_time": [0.2]}),
+    )
+    around = activity_around(recording, frames, 0.02, -0.012)
+    x = lagged(around, frames, 0.02, -0.012, 0.004)
+    np.testing.assert_allclose(x[10, :, 0], [5, 6])
+    with pytest.raises(DataError, match="holds no bin of 0.02 s"):
+        lagged(around, frames, 0.02, -0.012, 0.02)

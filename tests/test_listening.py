@@ -22,8 +22,8 @@ from neuro2voc.listening import (
     common_gain,
     example_rows,
     excerpts,
+    write_joined,
     write_wav,
-    write_wavs,
 )
 from neuro2voc.listening_page import listening_page
 from neuro2voc.spectrograms import SpectrogramSettings
@@ -87,15 +87,18 @@ def test_what_was_not_generated_is_silent(song):
     assert np.isnan(held.numbers["no fold 1"]["correlation"])
 
 
-def test_wavs_share_one_gain(song, tmp_path):
+def test_wavs_hold_all_excerpts_and_share_one_gain(song, tmp_path):
     made = song[-1]
-    paths = write_wavs(made, tmp_path, SETTINGS.rate)
-    assert len(paths) == sum(len(excerpt.sound) for excerpt in made)
     peaks = []
-    for path, sound in zip(paths, (s for e in made for s in e.sound.values()), strict=True):
+    for source in made[0].sound:
+        path = tmp_path / "song.wav"
+        write_joined(made, source, path, SETTINGS.rate)
         rate, samples = wavfile.read(path)
         assert (rate, samples.dtype) == (20_000, np.int16)
-        np.testing.assert_allclose(samples / 32767, common_gain(made) * sound, atol=2e-5)
+        whole = [part for e in made for part in (e.sound[source], np.zeros(10_000))][:-1]
+        np.testing.assert_allclose(
+            samples / 32767, common_gain(made) * np.concatenate(whole), atol=2e-5
+        )
         peaks.append(np.abs(samples).max())
     assert max(peaks) == round(0.9 * 32767)
     write_wav(tmp_path / "loud.wav", np.array([0.0, 2.0, -2.0]), 8000)

@@ -1,3 +1,4 @@
+from neuro2voc.audio_codec import generate_by_audio_codec, heard_through
 from neuro2voc.files import write_json
 from neuro2voc.frames import read_frames
 from neuro2voc.generated import song_activity, write_generated
@@ -14,5 +15,10 @@ with job(snakemake):
     activity = song_activity(recording, frames, params.around)
     about = (frames, activity, trials, read_split(files.split), params.seed)
     made, chosen = generate_all(params.generators, *about)
+    if params.audio_codec:
+        folder = params.audio_codec
+        of_codec = (recording, frames, read_split(files.split), folder)
+        made["codec"] = generate_by_audio_codec(*of_codec, **params.around)
+        made["through codec"] = heard_through(recording, frames, folder)
     write_generated(snakemake.output.song, made)
     write_json(chosen, snakemake.output.chosen)

@@ -15,7 +15,7 @@ with job(snakemake):
     frames, trials = read_frames(files.frames), read_trials(files.trials)
     songs = {"generated": read_generated([files.song])[params.shown]}
     if files.null:
-        songs["null"] = read_generated([files.null])[params.shown]
+        songs["null"] = read_generated(files.null)[params.shown]
     parts = excerpts(recording, frames, songs, trials, read_split(files.split), params.seed)
     words = {"generated": f"{params.shown}: from neurons alone, held out ({params.split})"}
     page = listening_page(

@@ -12,7 +12,7 @@ with job(snakemake):
     recording = open_bird(files.recording, files.inclusion, snakemake.wildcards.bird)
     frames, trials = read_frames(files.frames), read_trials(files.trials)
     made = read_generated([files.song])[params.shown]
-    null = read_generated([files.null])[params.shown] if files.null else None
+    null = read_generated(files.null)[params.shown] if files.null else None
     song = (frames, made, null, trials, read_split(files.split))
     save_figure(
         draw_voice(recording, *song, params.shown, params.split, params.surrogate),

@@ -1,0 +1,140 @@
+"""Song from activity without networks, each held to a brute-force version of itself."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+from singing import make_bird
+from sklearn.linear_model import Ridge
+
+from neuro2voc.frames import inner_blocks, make_frames
+from neuro2voc.generated import song_activity
+from neuro2voc.generators import (
+    ALPHAS,
+    GAP,
+    NEARBY,
+    generate,
+    generate_all,
+    labels_of,
+    standardised,
+)
+from neuro2voc.sound_measures import correlation
+from neuro2voc.sources.settings import Settings
+from neuro2voc.spectrograms import SpectrogramSettings
+from neuro2voc.splits import make_split
+from neuro2voc.surrogates import surrogate
+
+SOUND = SpectrogramSettings(window=0.008)
+AROUND = {"before": 0.08, "after": 0.04, "bin": 0.02}
+SONG = Settings(units=16, pairs=0, bouts=9, sessions=1, syllable_types=3, tuning=2.0)
+
+
+@cache
+def bird(split="blocked"):
+    recording, trials = make_bird(1, SONG)
+    frames = make_frames(recording, trials, SOUND)
+    folds = make_split(split, trials, recording.sessions, 3, 0.5, 0)
+    return recording, trials, frames, folds, song_activity(recording, frames, AROUND)
+
+
+@cache
+def made(name, split="blocked"):
+    _, trials, frames, folds, activity = bird(split)
+    return generate(name, frames, activity, trials, folds, 1)
+
+
+def test_standardising_knows_the_training_part_only():
+    rng = np.random.default_rng(0)
+    activity = rng.normal(2, 3, (40, 2, 2))
+    kept = np.arange(40) < 30
+    activity[5, 0, 0] = np.nan
+    activity[kept, 1, 1] = 4.0
+    X = standardised(activity, kept)
+    np.testing.assert_allclose(X[kept].mean(axis=0), 0, atol=1e-6)
+    np.testing.assert_allclose(X[kept][:, 1].std(), 1, rtol=1e-5)
+    assert X[5, 0] == 0 and not X[:, 3].any()  # missing; never varied in training
+    other = activity.copy()
+    other[~kept] *= 100
+    np.testing.assert_array_equal(standardised(other, kept)[kept], X[kept])
+
+
+def test_ridge_is_that_of_the_training_folds_with_a_penalty_chosen_inside_them():
+    _, _, frames, folds, activity = bird()
+    song, chosen = made("ridge")
+    fold = frames.folds(folds)
+    for held in range(3):
+        kept = (fold >= 0) & (fold != held)
+        X = standardised(activity, kept)
+        errors = []
+        for alpha in ALPHAS:
+            error = 0.0
+            for training, stop in inner_blocks(frames, kept, 3, NEARBY):
+                fitted = Ridge(alpha=alpha).fit(X[training], frames.level[training])
+                error += ((fitted.predict(X[stop]) - frames.level[stop]) ** 2).sum()
+            errors.append(error)
+        assert chosen[held] == ALPHAS[int(np.argmin(errors))]
+        expected = Ridge(alpha=chosen[held]).fit(X[kept], frames.level[kept]).predict(X)
+        expected = np.maximum(expected, frames.lowest)
+        np.testing.assert_allclose(song[fold == held], expected[fold == held], atol=1e-3)
+
+
+def test_a_given_penalty_is_taken_as_it_is():
+    _, trials, frames, folds, activity = bird()
+    given = {0: 1e2, 1: 1e5, 2: 1e3}
+    assert generate("ridge", frames, activity, trials, folds, 1, given)[1] == given
+
+
+def test_the_nearest_song_is_one_that_was_sung_in_training():
+    recording, trials, frames, folds, _ = bird()
+    # Activity that tells each frame from all others: the spectrum itself, without noise.
+    fold = frames.folds(folds)
+    copy = frames.level.copy()
+    held = np.flatnonzero(fold == 0)
+    source = np.flatnonzero(fold == 1)[: len(held)]
+    copy[held[: len(source)]] = frames.level[source]
+    song, chosen = generate("nearest", frames, copy[:, None, :], trials, folds, 1)
+    assert not chosen
+    real = frames.level[source][20:-20]
+    assert correlation(real, song[held[: len(source)]][20:-20]) > 0.9
+
+
+@pytest.mark.parametrize("name", ["ridge", "kernel", "nearest", "syllable"])
+@pytest.mark.parametrize("split", ["blocked", "random"])
+def test_song_is_made_in_every_fold_and_nowhere_else(name, split):
+    _, _, frames, folds, _ = bird(split)
+    song = made(name, split)[0]
+    inside = frames.folds(folds) >= 0
+    assert np.isfinite(song[inside]).all() and np.isnan(song[~inside]).all()
+    assert song[inside].min() >= frames.lowest
+
+
+@pytest.mark.parametrize("name", ["ridge", "kernel", "nearest", "syllable"])
+def test_tuned_neurons_make_song_and_shifted_ones_do_not(name):
+    recording, trials, frames, folds, _ = bird()
+    inside = frames.folds(folds) >= 0
+    own = correlation(frames.level[inside], made(name)[0][inside])
+    scores = []
+    for seed in (3, 4):
+        activity = song_activity(surrogate(recording, "shifted", seed), frames, AROUND)
+        song = generate(name, frames, activity, trials, folds, 1)[0]
+        scores.append(correlation(frames.level[inside], song[inside]))
+    assert own > max(scores) + 0.08
+
+
+def test_every_frame_is_a_syllable_a_gap_or_set_aside():
+    _, trials, frames, _, _ = bird()
+    aside = trials.assign(used=trials["used"] * (trials["label"] != "a"))
+    label = labels_of(frames, aside)
+    for row in aside.itertuples():
+        expected = row.label if row.used else ""
+        assert set(label[frames.within(row.onset, row.offset)]) == {expected}
+    between = frames.within(trials["offset"].iloc[0], trials["onset"].iloc[1])
+    assert set(label[between]) <= {GAP}
+
+
+def test_without_labels_there_is_no_syllable_to_take_activity_for(caplog):
+    _, trials, frames, folds, activity = bird()
+    names = ["ridge", "syllable"]
+    song, chosen = generate_all(names, frames, activity, trials.iloc[:0], folds, 1)
+    assert list(song) == ["ridge"] and set(chosen) == {"ridge"}
+    assert "'syllable' is left out" in caplog.text
