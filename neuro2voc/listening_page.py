@@ -29,6 +29,7 @@ WORDS = {
     "syllable": "the mean training rendition of the syllable that neurons decode",
     "vae": "the contrastive encoder and the vocal VAE",
     "thesis": "the thesis' recipe in two stages",
+    "autoencoder": "the original through the autoencoder that never heard it",
     "null": "the same on neurons shifted against the song",
 }
 

@@ -1,6 +1,6 @@
 """Song from activity, by what was trained: in memory and in files."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,16 +89,38 @@ class SoundDecoder:
                 f"The activity has {activity.shape[2]} units in {activity.shape[1]} bins, but what "
                 f"was trained sees {units} in {bins}; give it the same units and bins."
             )
+
+        def latents(rows: np.ndarray) -> torch.Tensor:
+            reached = self.encoder(torch.as_tensor(activity[rows]))
+            return self.memory(reached) if self.memory else reached
+
+        return self._sung(frames, wanted, latents)
+
+    def sing_again(self, frames: Frames, wanted: np.ndarray) -> np.ndarray:
+        """Return the true sound (frames, bands) as the autoencoder gives it back."""
+        places = np.arange(self.vocal.frames)
+
+        def latents(rows: np.ndarray) -> torch.Tensor:
+            return self.vocal.encode(torch.as_tensor(frames.level[rows[:, None] + places]))[0]
+
+        return self._sung(frames, wanted, latents)
+
+    def _sung(
+        self,
+        frames: Frames,
+        wanted: np.ndarray,
+        latents: Callable[[np.ndarray], torch.Tensor],
+    ) -> np.ndarray:
+        """Decode the latents of every window that holds a wanted frame, and add up."""
         length = self.vocal.frames
         rows = windows_of(frames, np.ones(len(wanted), dtype=bool), length)
         seen = np.r_[0, np.cumsum(wanted)]
         rows = rows[seen[rows + length] > seen[rows]]
-        parts = []
         with torch.inference_mode():
-            for some in np.array_split(rows, max(1, -(-len(rows) // AT_ONCE))):
-                latents = self.encoder(torch.as_tensor(activity[some]))
-                latents = self.memory(latents) if self.memory else latents
-                parts.append(self.vocal.decode(latents).numpy())
+            parts = [
+                self.vocal.decode(latents(some)).numpy()
+                for some in np.array_split(rows, max(1, -(-len(rows) // AT_ONCE)))
+            ]
         return overlap_add(frames, rows, np.concatenate(parts), wanted)
 
 

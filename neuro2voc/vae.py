@@ -5,6 +5,7 @@ sound alone; then an encoder of activity learns to reach the latents of the soun
 Held-out song is generated from held-out activity window by window, and windows are added up.
 """
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,8 @@ from neuro2voc.networks.neural_encoder import NeuralEncoder
 from neuro2voc.networks.vocal_vae import VocalVAE, divergence, sampled
 from neuro2voc.sound_decoder import AT_ONCE, Memory, SoundDecoder
 from neuro2voc.training import Schedule, Trained, train
+
+log = logging.getLogger(__name__)
 
 ACTIVE = 0.01  # nats; a latent that says less of held-out sound is of no use (Burda et al. 2016)
 FEWEST = 2  # windows that can be told from one another
@@ -347,7 +350,7 @@ def _train(
 
 def generate_by_vae(
     frames: Frames, activity: np.ndarray, split: pd.DataFrame, settings: VaeSettings
-) -> tuple[np.ndarray, list[SoundDecoder], pd.DataFrame, pd.DataFrame]:
+) -> tuple[np.ndarray, np.ndarray, list[SoundDecoder], pd.DataFrame, pd.DataFrame]:
     """Generate every fold's song by what the others taught.
 
     Parameters
@@ -361,6 +364,8 @@ def generate_by_vae(
     -------
     made : ndarray (frames, bands)
         dB; NaN outside all folds.
+    through : ndarray (frames, bands)
+        The true sound through the autoencoders that never saw it: what they can sing at best.
     decoders : list of SoundDecoder
         One per fold.
     losses : DataFrame
@@ -369,21 +374,28 @@ def generate_by_vae(
         fold, latent, information (nats, on sound that was held out inside the training part).
     """
     fold = frames.folds(split)
-    made = np.full(frames.level.shape, np.nan, dtype=np.float32)
+    made, through = (np.full(frames.level.shape, np.nan, dtype=np.float32) for _ in range(2))
     decoders, losses, latents = [], [], []
     for held in np.unique(fold[fold >= 0]):
         kept = (fold >= 0) & (fold != held)
         vocal, information = train_vocal(frames, kept, settings, int(held))
         encoder = train_encoder(frames, activity, kept, vocal.network, settings, int(held))
         decoder = decoder_of(frames, kept, vocal.network, encoder, settings)
-        made[fold == held] = decoder.generate(frames, activity, fold == held)[fold == held]
+        wanted = fold == held
+        made[wanted] = decoder.generate(frames, activity, wanted)[wanted]
+        through[wanted] = decoder.sing_again(frames, wanted)[wanted]
         decoders.append(decoder)
+        active = int((information > ACTIVE).sum())
+        level = logging.INFO if active else logging.WARNING
+        words = "fold %d: %d of %d latents say more than %g nats of sound that was held out%s"
+        collapsed = "" if active else ": the autoencoder has collapsed; lower `beta` under `vaes`"
+        log.log(level, words, held, active, len(information), ACTIVE, collapsed)
         for stage, trained in zip(STAGES, (vocal, encoder), strict=True):
             losses.append(trained.history.assign(fold=held, stage=stage))
         latents.append(pd.DataFrame({"fold": held, "information": information}).reset_index())
     table = pd.concat(latents, ignore_index=True).rename(columns={"index": "latent"})
     columns = ["fold", "stage", "epoch", "rate", "training", "validation"]
-    return made, decoders, pd.concat(losses, ignore_index=True)[columns], table
+    return made, through, decoders, pd.concat(losses, ignore_index=True)[columns], table
 
 
 def generate_surrogate(

@@ -356,7 +356,10 @@ FIGURES = {
         "results/voice_to_neurons/{bird}.png",
         "results/latents/{bird}.png",
     ],
-    "embedding": [],
+    "embedding": [
+        "results/embedding/{bird}.png",
+        "results/embedding_losses/{bird}.png",
+    ],
 }
 
 # Those of a bird's networks under each split, and the networks that they are of.

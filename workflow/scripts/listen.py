@@ -13,7 +13,10 @@ with job(snakemake):
     files, params, output = snakemake.input, snakemake.params, snakemake.output
     recording = open_bird(files.recording, files.inclusion, snakemake.wildcards.bird)
     frames, trials = read_frames(files.frames), read_trials(files.trials)
-    songs = {"generated": read_generated([files.song])[params.shown]}
+    made = read_generated([files.song])
+    songs = {"generated": made[params.shown]}
+    if (through := f"{params.shown} autoencoder") in made:
+        songs["autoencoder"] = made[through]
     if files.null:
         songs["null"] = read_generated(files.null)[params.shown]
     parts = excerpts(recording, frames, songs, trials, read_split(files.split), params.seed)

@@ -15,10 +15,10 @@ with job(snakemake):
     settings = vae_settings(params.vae, params.training, params)
     activity = song_activity(recording, frames, params.around)
     learnt = generate_by_vae(frames, activity, read_split(files.split), settings)
-    made, decoders, losses, latents = learnt
+    made, through, decoders, losses, latents = learnt
     about = {**names, "activity": params.around, "spectrogram": params.spectrogram}
     write_sound_decoders(snakemake.output.model, decoders, settings.sizes, about)
     write_csv(losses, snakemake.output.losses)
     write_csv(latents, snakemake.output.latents)
-    write_generated(snakemake.output.song, {names.vae: made})
+    write_generated(snakemake.output.song, {names.vae: made, f"{names.vae} autoencoder": through})
     remove_checkpoints(params.checkpoints)
