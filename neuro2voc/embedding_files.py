@@ -8,6 +8,7 @@ import numpy as np
 
 from neuro2voc.embedding import make_recipe
 from neuro2voc.embedding_scores import Cell, Embedded, Plan
+from neuro2voc.errors import DataError
 from neuro2voc.files import hdf5_writer
 
 SETS = ("points", "again", "shifted", "shifted_again")
@@ -42,7 +43,18 @@ class Points:
 def make_plan(
     settings: Mapping, device: str, null_seeds: Sequence[int], resamples: int, seed: int
 ) -> Plan:
-    """Return what `embedding` in the configuration plans."""
+    """Return what `embedding` in the configuration plans.
+
+    Raises
+    ------
+    DataError
+        It names no space, or see `neuro2voc.embedding.make_recipe`.
+    """
+    if not any(settings["spaces"].values()):
+        raise DataError(
+            "`embedding: spaces` names no receptive field of any space; name one, for example "
+            "{behaviour: [10], lda: [10]}."
+        )
     names = ("lead", "spaces", "decoders", "folds", "null_folds")
     return Plan(
         width=settings["bin"],

@@ -172,6 +172,8 @@ def test_the_plan_is_that_of_the_configuration():
     assert plan.recipe.apart == 10 and plan.width == 0.01 and plan.null_seeds == (5,)
     fields = [("time", 10), ("behaviour", 1), ("behaviour", 10), ("behaviour", 20), ("hybrid", 10)]
     assert plan.networks == fields
+    with pytest.raises(DataError, match="`embedding: spaces` names no receptive field"):
+        make_plan({**settings, "spaces": {"time": []}}, "cpu", [], 100, 1)
 
 
 def test_agreement_is_one_for_turned_points_and_low_for_others():

@@ -70,6 +70,12 @@ def test_verdicts_follow_null_and_baseline_whichever_way_is_better():
     assert verdict(row.replace({0.05: 0.06}), "syllable") == "not told"
     row["gain"] = np.nan
     assert verdict(row, "") == "stands"
+    # Two surrogates cannot show p = 0.05, however good a method is.
+    few = {"null_replicates": 2, "p": 1 / 3}
+    best = table[(table["method"] == "vae") & (table["measure"] == "correlation")].iloc[0]
+    assert verdict(pd.Series({**best, **few}), "syllable") == "few"
+    assert verdict(pd.Series({**best, **few, "gain_low": -0.1}), "syllable") == "unjudged"
+    assert verdict(pd.Series({**best, **few, "null_high": 0.79}), "syllable") == "not told"
     row["p"] = np.nan
     assert verdict(row, "") == "unjudged"
 

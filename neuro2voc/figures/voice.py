@@ -121,7 +121,7 @@ def draw_voice(
         style.PAGE,
         len(excerpts) * (sum(heights) + 7) + 6,
         f"{recording.name}: song generated from neurons that were held out",
-        [_headline(table, frames, scheme, surrogate, null is not None)],
+        [_headline(table, frames, scheme, surrogate, null is not None, labelled)],
         [_notes(frames, shown, surrogate, null is not None, labelled)],
         kind=style.kind_of(recording),
     )
@@ -145,12 +145,13 @@ def draw_voice(
 
 
 def _headline(
-    table: pd.DataFrame, frames: Frames, scheme: str, surrogate: str, has_null: bool
+    table: pd.DataFrame, frames: Frames, scheme: str, surrogate: str, has_null: bool, labelled: bool
 ) -> str:
     own = table[table["part"] == "all bouts"].set_index("song")
     row = own.loc["generated"]
+    units = "bouts" if labelled else "pieces of about 2 s"
     words = (
-        f"Over all {row['n_bouts']:.0f} bouts (split '{scheme}'), correlation with the original "
+        f"Over all {row['n_bouts']:.0f} {units} (split '{scheme}'), correlation with the original "
         f"{row['correlation']:.2f} ({row['low']:.2f} to {row['high']:.2f})"
     )
     if has_null:

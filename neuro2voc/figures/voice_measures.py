@@ -40,6 +40,7 @@ VERDICTS = {
     "stands": {"mfc": style.BLUE, "mec": style.BLUE},
     "baseline": {"mfc": style.ORANGE, "mec": style.ORANGE},
     "null": {"mfc": style.ORANGE, "mec": style.BLACK, "mfcalt": "white", "fillstyle": "left"},
+    "few": {"mfc": style.SKY, "mec": style.BLUE},
     "not told": {"mfc": "white", "mec": style.BLACK},
     "unjudged": {"mfc": style.GREY, "mec": style.GREY, "marker": "D"},
 }
@@ -54,17 +55,23 @@ def verdict(row: pd.Series, baseline: str) -> str:
         'stands': better than its null (p at most 0.05 and the interval clear of all replicates) and
         than the baseline (the interval of the gain in the same bouts lies above 0), where there is
         one. 'baseline': the baseline itself, better than its null. 'null': better than its null
-        only. 'not told': not even that. 'unjudged': there is no null.
+        only. 'not told': not even that. 'few': better than the baseline and than all its
+        surrogates, which are too few to show p = 0.05. 'unjudged': there is no null, or one of few
+        surrogates, and it is no better than the baseline.
     """
     if np.isnan(row["p"]):
         return "unjudged"
     more = better_is_more(row["measure"])
     reached = row["low"] <= row["null_high"] if more else row["high"] >= row["null_low"]
-    if row["p"] > LEVEL or reached:
+    few = 1 / (1 + row["null_replicates"]) > LEVEL
+    if reached or (row["p"] > LEVEL and not few):
         return "not told"
     if row["method"] == baseline:
-        return "baseline"
-    return "stands" if np.isnan(row["gain"]) or row["gain_low"] > 0 else "null"
+        return "unjudged" if few else "baseline"
+    better = np.isnan(row["gain"]) or row["gain_low"] > 0
+    if few:
+        return "few" if better else "unjudged"
+    return "stands" if better else "null"
 
 
 def better_is_more(measure: str) -> bool:
@@ -235,17 +242,21 @@ def _handles(own: pd.DataFrame, baseline: str, surrogate: str, limit: bool) -> l
         "stands": f"better than its null{beside}",
         "baseline": f"“{baseline}”, the baseline, better than its null",
         "null": f"better than its null, not than “{baseline}”",
+        "few": f"better than its few surrogates (no p of 0.05 from these){beside}",
         "not told": "not told from its null",
-        "unjudged": "not judged: no null",
+        "unjudged": "not judged: no null, or few surrogates",
     }
     handles = [
         Line2D([], [], **_point(name), label=word)
         for name, word in words.items()
         if (own["verdict"] == name).any()
     ]
-    replicates = int(own["null_replicates"].max())
-    if replicates:
-        what = f"null: range and mean of {replicates} {surrogate} surrogates"
+    counts = own.groupby("method", sort=False)["null_replicates"].max().astype(int)
+    counts = counts[counts > 0]
+    if len(counts):
+        number = ", ".join(f"{n} ({m})" for m, n in counts.items())
+        number = str(counts.iloc[0]) if counts.nunique() == 1 else number
+        what = f"null: range and mean of {number} {surrogate} surrogates"
         handles.append(Patch(color=style.PALE, label=" ".join(what.split())))
     if baseline:
         dotted = {"color": style.ORANGE, "ls": ":", "lw": 1.2}
@@ -265,10 +276,12 @@ def _headline(own: pd.DataFrame, splits: list[str], methods: list[str], baseline
         if rows.empty or (rows["verdict"] == "unjudged").all():
             continue
         stand = [m for m in methods if m != baseline and _is(rows, m, "stands")]
+        few = [m for m in methods if _is(rows, m, "few")]
         above = [m for m in methods if _is(rows, m, "null")]
         what = f"{split}, {measure.replace('_', ' ')}: "
         beside = f" and “{baseline}”" if baseline else ""
         what += f"{_listed(stand)} better than null{beside}"
+        what += f"; so too {_listed(few)}, of few surrogates" if few else ""
         what += f"; better than null only: {_listed(above)}" if above else ""
         lines.append(f"{what}.")
     return lines
