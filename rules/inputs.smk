@@ -352,6 +352,9 @@ FIGURES = {
     ],
     "latents": [
         "results/codec/{bird}.png",
+        "results/neural_vae/{bird}.png",
+        "results/voice_to_neurons/{bird}.png",
+        "results/latents/{bird}.png",
     ],
     "embedding": [
         "results/embedding/{bird}.png",

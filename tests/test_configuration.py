@@ -27,6 +27,7 @@ SHIPPED = yaml.safe_load((ROOT / "config.yaml").read_text())
 OF_NETWORKS = ("networks", "training", "grid", "tokens", "sequences", "contexts", "pretraining")
 OF_NETWORKS += (*configuration.NETWORKS, *configuration.SEQUENCES)
 OF_SOUND = ("figures", "spectrogram", "voice", "vaes", "warping", "canonical", "codec", "embedding")
+OF_SOUND += ("neural_vae", "joint_vae")
 FILE = {"url": "https://example.org/a.txt", "sha256": "0" * 64, "bytes": 1}
 
 

@@ -1,0 +1,268 @@
+"""Neural variational autoencoders, trained inside training folds."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import torch
+
+from neuro2voc.autoencoder_files import check_units, read_models, write_models
+from neuro2voc.checkpoints import Checkpoint
+from neuro2voc.configuration import derive_seed
+from neuro2voc.frames import Frames
+from neuro2voc.networks.neural_vae import KINDS, NeuralVAE, vae_loss
+from neuro2voc.networks.vocal_vae import divergence
+from neuro2voc.neural_windows import (
+    Windows,
+    WindowSettings,
+    make_windows,
+    training_parts,
+    training_rows,
+    window_settings,
+)
+from neuro2voc.recording import Recording
+from neuro2voc.training import Schedule, Trained, train
+from neuro2voc.vae import unit_range
+
+LEAST = 1e-3  # counts in a bin, below which no mean rate is taken to fall
+AT_ONCE = 4096  # windows that pass through a trained network together
+
+
+@dataclass(frozen=True)
+class NeuralSettings:
+    """What is trained, and how.
+
+    Attributes
+    ----------
+    sizes : mapping
+        latent, hidden, filters, hide (see `neuro2voc.networks.neural_vae`).
+    beta : float
+        Weight of the divergence from the prior; 1 bounds the likelihood.
+    windows : WindowSettings
+    schedule : Schedule
+    inner_folds : int
+        Blocks of the training part, the last of which decides when to stop.
+    seed : int
+    checkpoints : path, optional
+    code : str
+        See `neuro2voc.network_training.NetworkSettings`.
+    """
+
+    sizes: Mapping
+    beta: float
+    windows: WindowSettings
+    schedule: Schedule
+    inner_folds: int
+    seed: int
+    checkpoints: str | Path | None = None
+    code: str = ""
+
+    @property
+    def checkpoint(self) -> Checkpoint | None:
+        """Where trainings keep their states."""
+        return Checkpoint(self.checkpoints, self.code) if self.checkpoints else None
+
+    def parts(
+        self, frames: Frames, fold: np.ndarray, outer: int, rows: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return those of some rows to train on and to stop by; see `training_parts`."""
+        return training_parts(frames, fold, outer, rows, self.windows, self.inner_folds)
+
+
+def neural_settings(config: Mapping, job: SimpleNamespace) -> NeuralSettings:
+    """Return settings from those under `neural_vae` and from what a job knows.
+
+    Parameters
+    ----------
+    config : mapping
+        The configuration's.
+    job : object
+        With training (the configuration's, with the model's own; members are not used),
+        inner_folds, seed, checkpoints and code.
+    """
+    schedule = {key: value for key, value in job.training.items() if key != "members"}
+    return NeuralSettings(
+        {key: config[key] for key in ("latent", "hidden", "filters", "hide")},
+        config["beta"],
+        window_settings(config),
+        Schedule(**schedule),
+        job.inner_folds,
+        job.seed,
+        job.checkpoints,
+        job.code,
+    )
+
+
+def unit_statistics(windows: Windows, rows: np.ndarray) -> dict[str, np.ndarray]:
+    """Return what networks know of units before they are trained: mean, scale, dispersion."""
+    mean, scale = (values.astype(float) for values in unit_range(windows.count[rows]))
+    mean = np.maximum(mean, LEAST)
+    levels = np.where(scale == 1, 1.0, scale**2 / mean)  # what never varies has a scale of 1
+    return {
+        "mean": mean,
+        "scale": scale,
+        "dispersion": np.ones_like(mean) if windows.additive else levels,
+    }
+
+
+def depth_order(recording: Recording) -> np.ndarray:
+    """Return the units from the probe's base to its tip, as they are where depths are unknown."""
+    table = recording.units.table
+    if "depth" not in table or table["depth"].isna().any():
+        return np.arange(len(table))
+    return np.argsort(-table["depth"].to_numpy(float), kind="stable")
+
+
+def fit_neural_vae(
+    windows: Windows,
+    parts: tuple[np.ndarray, np.ndarray],
+    kind: str,
+    order: np.ndarray,
+    settings: NeuralSettings,
+    fold: int,
+) -> Trained:
+    """Train an autoencoder.
+
+    Parameters
+    ----------
+    windows : Windows
+    parts : (ndarray, ndarray)
+        Rows to train on, rows to stop by.
+    kind : {'1d', '2d'}
+    order : ndarray (units,)
+        Units from one end of the probe to the other; what '2d' takes for neighbours.
+    settings : NeuralSettings
+    fold : int
+        The one that is held out.
+    """
+    kept, held = parts
+    about = {"sizes": settings.sizes, "bins": windows.count.shape[1], "order": order}
+    statistics = unit_statistics(windows, kept)
+    return train(
+        lambda: build_vae(kind, about, statistics),
+        vae_loss(settings.beta),
+        (torch.as_tensor(windows.count[kept]),),
+        (torch.as_tensor(windows.count[held]),),
+        settings.schedule,
+        derive_seed(settings.seed, kind, fold),
+        f"neural VAE {kind}, fold {fold}",
+        settings.checkpoint,
+    )
+
+
+def build_vae(kind: str, about: Mapping, statistics: Mapping | None = None) -> NeuralVAE:
+    """Return an untrained autoencoder of units in an order, with what is known of them."""
+    order = np.asarray(about["order"])
+    if statistics is None:  # they are among the weights
+        statistics = {name: np.ones(len(order)) for name in ("mean", "scale", "dispersion")}
+    own = {"order": order} if kind == "2d" else {}
+    shape = {"bins": about["bins"], "units": len(order)}
+    return KINDS[kind](**shape, **statistics, **about["sizes"], **own)
+
+
+def train_neural_vaes(
+    recording: Recording,
+    frames: Frames,
+    split: pd.DataFrame,
+    kinds: Sequence[str],
+    settings: NeuralSettings,
+) -> tuple[dict[str, NeuralVAE], pd.DataFrame]:
+    """Train an autoencoder of every kind for every fold.
+
+    Returns
+    -------
+    models : dict of NeuralVAE
+        By kind and the fold that it never saw, as ``1d/0``.
+    losses : DataFrame
+        model, fold, epoch, rate, training, validation.
+    """
+    windows = make_windows(recording, frames, settings.windows)
+    fold, order = frames.folds(split), depth_order(recording)
+    rows = training_rows(frames, settings.windows)
+    models, losses = {}, []
+    for outer in np.unique(fold[fold >= 0]):
+        parts = settings.parts(frames, fold, int(outer), rows)
+        for kind in kinds:
+            one = fit_neural_vae(windows, parts, kind, order, settings, int(outer))
+            models[f"{kind}/{outer}"] = one.network
+            losses.append(one.history.assign(model=kind, fold=outer))
+    columns = ["model", "fold", "epoch", "rate", "training", "validation"]
+    return models, pd.concat(losses, ignore_index=True)[columns]
+
+
+def write_neural_vaes(
+    path: str | Path,
+    models: Mapping[str, NeuralVAE],
+    recording: Recording,
+    settings: NeuralSettings,
+    names: Mapping[str, str],
+) -> None:
+    """Write autoencoders; `names` are bird and split."""
+    about = {
+        **names,
+        "units": [str(unit) for unit in recording.units.table.index],
+        "order": depth_order(recording),
+        "bins": next(iter(models.values())).bins,
+        "sizes": settings.sizes,
+        "windows": asdict(settings.windows),
+    }
+    write_models(path, models, about)
+
+
+def read_neural_vaes(path: str | Path) -> tuple[dict[str, NeuralVAE], dict]:
+    """Read what `write_neural_vaes` wrote: autoencoders by kind and fold, and the JSON."""
+    return read_models(path, lambda name, about: build_vae(name.partition("/")[0], about))
+
+
+def models_of_kind(models: Mapping[str, NeuralVAE], kind: str) -> dict[int, NeuralVAE]:
+    """Return the autoencoders of one kind, by the fold that each never saw."""
+    own = {name.partition("/")[2]: one for name, one in models.items() if name.startswith(kind)}
+    return {int(fold): one for fold, one in own.items()}
+
+
+def latents_of_session(
+    path: str | Path, model: str, recording: Recording, frames: Frames
+) -> np.ndarray:
+    """Return the latents (frames, latents) of another recording of the same units.
+
+    Parameters
+    ----------
+    path : path
+        See `write_neural_vaes`.
+    model : str
+        Such as ``1d/0``.
+    recording : Recording
+        Another session or day.
+    frames : Frames
+        Of it.
+
+    Raises
+    ------
+    DataError
+        The recording has other units.
+    """
+    models, about = read_neural_vaes(path)
+    check_units(about, list(recording.units.table.index), recording.name)
+    windows = make_windows(recording, frames, WindowSettings(**about["windows"]))
+    return encoded(models[model], windows.count)[0]
+
+
+@torch.inference_mode()
+def encoded(network: NeuralVAE, count: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return means and divergences (nats) of the latents (windows, latents)."""
+    means, divergences = [], []
+    for part in torch.as_tensor(count).split(AT_ONCE):
+        mean, log_variance = network.encode(part)
+        means.append(mean.numpy())
+        divergences.append(divergence(mean, log_variance).numpy())
+    return np.concatenate(means), np.concatenate(divergences)
+
+
+@torch.inference_mode()
+def decoded(network: NeuralVAE, latents: np.ndarray) -> np.ndarray:
+    """Return expected counts (windows, bins, units)."""
+    parts = torch.as_tensor(latents).split(AT_ONCE)
+    return np.concatenate([network.decode(part).numpy() for part in parts])
