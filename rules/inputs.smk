@@ -298,7 +298,7 @@ def protocol(rule_name, replicates=config["curves"]["replicates"], explained=Fal
 
 
 # What `all` makes of a bird, by the groups under `figures`; importances, clusters and others of other
-# features on demand. Those under "voice" need sound.
+# features on demand.
 FIGURES = {
     "song": [
         "results/syllables/{bird}.png",
@@ -369,10 +369,13 @@ NETWORK_FIGURES = {
 }
 
 
+OF_SOUND = ("voice", "latents")
+
+
 def figures_under(bird):
-    """The groups of figures that `all` makes of a bird."""
+    """The groups of figures that `all` makes of a bird, but for those of sound where there is none."""
     groups = setting(bird, "figures")
-    return [group for group in groups if group != "voice" or has_sound(bird)]
+    return [group for group in groups if has_sound(bird) or group not in OF_SOUND]
 
 
 def network_figures(bird):

@@ -39,7 +39,9 @@ def vaes_under(bird, split):
 
 def songs_of(bird, split):
     """The files of all that is generated under a split."""
-    names = ["plain", *vaes_under(bird, split)]
+    vaes = vaes_under(bird, split)
+    both = ["latents"] if vaes and "latents" in setting(bird, "figures") else []
+    names = ["plain", *vaes, *both]
     return [f"results/generated/{bird}/{split}/{name}.h5" for name in names]
 
 
