@@ -15,6 +15,7 @@ from neuro2voc.configuration import (
     is_overlapping,
 )
 from neuro2voc.configuration_networks import check_networks
+from neuro2voc.configuration_voice import check_voice, seen_around_song
 from neuro2voc.configuration_words import LONG, at, listed, nearest, shown, wrong
 from neuro2voc.errors import DataError
 
@@ -60,6 +61,7 @@ def check_config(config: dict, schema_path: str | Path, simulator_keys: Iterable
     _check_other_birds(config)
     _check_trap(config)
     _check_recovery(config)
+    check_voice(config)
 
 
 def _walk(node, path: tuple = ()) -> Iterator[tuple[tuple, object]]:
@@ -330,7 +332,7 @@ def _check_reach(config: Mapping) -> None:
     windows = {("windows", name): window for name, window in config["windows"].items()}
     longest = max(config["contexts"]["lengths"])
     context = {"start": -longest / 2, "stop": longest / 2}
-    others = {("growing",): growing, ("contexts", "lengths"): context} | _around_song(config)
+    others = {("growing",): growing, ("contexts", "lengths"): context} | seen_around_song(config)
     for path, window in {**windows, **others}.items():
         reach = max(window["stop"], 0) + max(-window["start"], 0)
         if reach > apart + 1e-9:
@@ -340,20 +342,6 @@ def _check_reach(config: Mapping) -> None:
                 "spikes.",
                 f"a narrower window, or a guard of at least {reach:g} s",
             )
-
-
-def _around_song(config: Mapping) -> dict[tuple, Mapping]:
-    """Return the stretches of activity from which song is generated, by their place."""
-    seen = {("voice", "activity"): config["voice"]["activity"]}
-    for source in SOURCES:
-        for bird, entry in config[source].items():
-            if "voice" in entry:
-                seen[source, bird, "voice"] = {**config["voice"]["activity"], **entry["voice"]}
-    for name, entry in config["vaes"].items():
-        seen["vaes", name, "activity"] = {**config["voice"]["activity"], **entry["activity"]}
-    return {
-        path: {"start": -around["before"], "stop": around["after"]} for path, around in seen.items()
-    }
 
 
 def _check_confusion(config: Mapping) -> None:

@@ -241,16 +241,20 @@ def has_sound(bird):
     return config["public"].get(name, {}).get("converter") not in SILENT
 
 
+def check_sound(bird):
+    """Stop in a sentence where the bird's entry rules sound out."""
+    if not has_sound(bird):
+        stop(
+            f"{named(bird).parent} has no sound, so there is nothing to compare its activity with; "
+            f"ask for a figure that needs none (results/comparison/{bird}.png)."
+        )
+
+
 def sound_inputs(wildcards):
     """What sound and activity are compared from: those of curves, and frames of the sound."""
     inputs = curve_inputs(wildcards)
-    name = named(wildcards.bird).parent
-    if not has_sound(name):
-        stop(
-            f"{name} has no sound, so there is nothing to compare its activity with; ask for a "
-            f"figure that needs none (results/comparison/{wildcards.bird}.png)."
-        )
-    return {**inputs, "frames": f"results/frames/{name}.h5"}
+    check_sound(wildcards.bird)
+    return {**inputs, "frames": f"results/frames/{named(wildcards.bird).parent}.h5"}
 
 
 def explained_null(wildcards):

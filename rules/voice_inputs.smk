@@ -15,6 +15,7 @@ def song_files(bird, split):
 
 def song_inputs(wildcards):
     check_target(wildcards)
+    check_sound(wildcards.bird)
     return song_files(wildcards.bird, wildcards.split)
 
 
@@ -33,6 +34,7 @@ def audio_codec_files(wildcards):
 
 
 def vaes_under(bird, split):
+    """The bird's networks under a split."""
     voice = config["voice"]
     return voice["vaes"] if split in voice["vae_splits"] else []
 
@@ -79,6 +81,7 @@ def truth_of_song(wildcards):
 
 def measured_song_inputs(wildcards):
     check_target(wildcards)
+    check_sound(wildcards.bird)
     bird, names = wildcards.bird, names_in_paths(wildcards.bird)
     splits = setting(bird, "splits")
     return {
@@ -112,6 +115,7 @@ def shown_song(wildcards):
 
 def shown_song_inputs(wildcards):
     check_target(wildcards)
+    check_sound(wildcards.bird)
     bird, split = wildcards.bird, voice_split(wildcards)
     shown = shown_song(wildcards)
     name = shown if shown in config["vaes"] else "plain"
