@@ -77,7 +77,7 @@ $(BENCH)/installed: $(STAMP) benchmarks/requirements.txt
 	@touch $@
 
 # Ratios to peers at the thesis' scale (windows, files, interactions, tokens), to transformers' Mamba-2,
-# and to a bare workflow of as many jobs; perhaps half an hour (not timed as a whole), most of it XGBoost's own interactions.
+# CEBRA's own training, and to a bare workflow of as many jobs; perhaps half an hour (not timed as a whole), most of it XGBoost's own interactions.
 # Fails where results disagree.
 bench: $(BENCH)/installed
 	@$(BENCH)/bin/python -W ignore::UserWarning -m benchmarks.windows
@@ -85,6 +85,7 @@ bench: $(BENCH)/installed
 	@$(BENCH)/bin/python -W ignore::UserWarning -m benchmarks.interactions
 	@$(BENCH)/bin/python -m benchmarks.tokens
 	@$(BENCH)/bin/python -W ignore::UserWarning -m benchmarks.mamba2
+	@$(BENCH)/bin/python -W ignore -m benchmarks.embedding
 	@$(BENCH)/bin/python -m benchmarks.plan
 
 # Pages that are written from tables.

@@ -7,7 +7,7 @@ from neuro2voc.configuration_words import at, listed, nearest, shown, wrong
 
 
 def check_voice(config: Mapping) -> None:
-    """Refuse networks of generated song that nobody described, and a window that hears nothing."""
+    """Refuse networks that nobody described, and song that nothing generates."""
     voice, vaes = config["voice"], list(config["vaes"])
     for name in voice["vaes"]:
         if name not in vaes:

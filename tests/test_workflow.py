@@ -239,7 +239,7 @@ def test_the_demo_plans_at_most_sixty_jobs_per_bird(tmp_path):
         ("results/confusion/bird1/blocked/gpt2/onset.png", "There are: events."),
         (
             "results/decoding/bird2/blocked/gpt2/metrics.json",
-            "There are: logistic, svm, xgboost, eegnet.",
+            "There are: logistic, svm, xgboost.",
         ),
         ("results/comparison/bird1/x.png", "did you mean 'results/comparison/bird1.png'?"),
         ("results/units/bird1@good.pngg", "did you mean 'results/units/bird1@good.png'?"),
