@@ -48,10 +48,14 @@ def test_the_page_and_its_sounds_are_there(tiny):  # noqa: F811
 @pytest.mark.parametrize(
     ("config", "target", "sentence"),
     [
-        ({}, "results/frames/bird1~shifted.h5", "no frames of its own: ask for bird1"),
+        ({}, "results/frames/bird1~shifted.h5", "ask for bird1."),
         ({}, "results/null_voice/bird1/random.csv", "no split with a null of song called 'random'"),
         ({}, "results/voice/leblois2019.png", "leblois2019 has no sound"),
-        ("voice: {shown: wae}", "results/voice/bird1.png", "generated song called 'wae'; did you"),
+        (
+            "voice: {shown: wae}",
+            "results/voice/bird1.png",
+            "voice.shown is 'wae', which is not generated; did you mean 'vae'?",
+        ),
         ("voice: {vaes: [wae]}", "results/voice/bird1.png", "'wae'"),
         ("figures: [voise]", "all", "figures holds 'voise'"),
         ("voice: {activity: {after: 0.9}}", "all", "would share"),
