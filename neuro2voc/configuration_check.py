@@ -346,13 +346,13 @@ def _check_reach(config: Mapping) -> None:
 
 def _check_confusion(config: Mapping) -> None:
     for kind in ("split", "decoder", "feature"):
-        name, listed = config["confusion"][kind], [*config[f"{kind}s"]]
-        listed += config["networks"]["decoders"] if kind == "decoder" else []
-        listed += config["sequences"]["schemes"] if kind == "feature" else []
-        if name not in listed:
+        name, known = config["confusion"][kind], [*config[f"{kind}s"]]
+        known += config["networks"]["decoders"] if kind == "decoder" else []
+        known += config["sequences"]["schemes"] if kind == "feature" else []
+        if name not in known:
             raise wrong(
                 f"{at(('confusion', kind))} is {shown(name)}, which `{kind}s` does not list.",
-                f"one of {listed(listed)}",
+                f"one of {listed(known)}",
             )
 
 

@@ -2,8 +2,20 @@
 
 from collections.abc import Mapping
 
-from neuro2voc.configuration import GENERATORS, SOURCES
+from neuro2voc.configuration import GENERATORS, NETWORKS, SEQUENCES, SOURCES
 from neuro2voc.configuration_words import at, listed, nearest, shown, wrong
+
+# Files beside which those of a VAE lie.
+RESERVED = (
+    "plain",
+    "latents",
+    "codec",
+    "neural_vae",
+    "joint_vae",
+    *GENERATORS,
+    *NETWORKS,
+    *SEQUENCES,
+)
 
 
 def check_voice(config: Mapping) -> None:
@@ -15,6 +27,12 @@ def check_voice(config: Mapping) -> None:
                 f"{at(('voice', 'vaes'))} holds {shown(name)}, which `vaes` does not describe"
                 f"{nearest(name, vaes) or '.'}",
                 f"some of {listed(vaes)}",
+            )
+    for name in vaes:
+        if name in RESERVED:
+            raise wrong(
+                f"{at(('vaes', name))} takes a name that is taken; give it another.",
+                f"a name other than {', '.join(RESERVED)}",
             )
     made = [*voice["generators"], *voice["vaes"]]
     if voice["shown"] not in made:

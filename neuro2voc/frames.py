@@ -15,7 +15,13 @@ from neuro2voc.binning import count_spikes, nanoseconds
 from neuro2voc.errors import DataError
 from neuro2voc.files import hdf5_writer
 from neuro2voc.recording import Audio, Binned, Recording, Spectrogram
-from neuro2voc.spectrograms import SpectrogramSettings, levels, power_frames, resampled
+from neuro2voc.spectrograms import (
+    SpectrogramSettings,
+    check_rate,
+    levels,
+    power_frames,
+    resampled,
+)
 from neuro2voc.splits import folds_of
 from neuro2voc.trials import used_trials
 
@@ -98,6 +104,8 @@ def make_frames(
             "`latents` out of the bird's `figures`."
         )
     given = isinstance(source, Spectrogram)
+    if not given:
+        check_rate(source.rate, settings)
     hop = 1 / source.rate if given else settings.hop
     stretches = _stretches(recording, trials, source, hop)
     numbers, begins, counts = map(np.array, zip(*stretches, strict=True))
@@ -387,9 +395,11 @@ def inner_blocks(
         held = np.zeros(len(kept), dtype=bool)
         held[rows[of_row == k]] = True
         near = held.copy()
+        far = hops(reach, frames.hop)
         for piece in frames.pieces:
-            far = hops(reach, frames.hop)
-            near[piece] = np.convolve(held[piece], np.ones(2 * far + 1), "same") > 0
+            # "same" is as long as the longer of the two, and pieces may be short.
+            spread = np.convolve(held[piece], np.ones(2 * far + 1))
+            near[piece] = spread[far : far + piece.stop - piece.start] > 0
         parts.append((kept & ~near, held))
     return parts
 

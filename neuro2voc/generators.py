@@ -22,11 +22,13 @@ from neuro2voc.sound_identity import stretched, sung_trials
 
 log = logging.getLogger(__name__)
 
-ALPHAS = (1e2, 1e3, 1e4, 1e5)  # of ridge, for standardised columns
-KERNEL_ALPHAS = (0.01, 0.1, 1.0)
+ALPHAS = (3e2, 1e3, 3e3, 1e4, 3e4, 1e5)  # of ridge, for standardised columns
+KERNEL_ALPHAS = (0.01, 0.1, 1.0, 10.0)
 LANDMARKS = 400  # of the kernel: training frames that all others are compared with
 WIDTH = 0.5  # of the kernel, as a share of the mean squared distance between frames
 COMPONENTS = 30  # of activity, in which neighbours are looked for
+BLOCKS = 3  # of a training part, on which a penalty is chosen
+REACH = 0.2  # s, before and after a frame together, of activity in the shipped configuration
 NEARBY = 0.04  # s of song that the nearest stretch of training activity gives away
 SMOOTH = 0.02  # s over which the probabilities of syllables are averaged
 SHORTEST = 0.02  # s; what is shorter is no syllable
@@ -42,6 +44,7 @@ def generate(
     split: pd.DataFrame,
     seed: int,
     settings: Mapping[int, float] | None = None,
+    reach: float = REACH,
 ) -> tuple[np.ndarray, dict[int, float]]:
     """Generate the song of every fold.
 
@@ -61,6 +64,8 @@ def generate(
     settings : mapping, optional
         By fold, the penalty; for surrogates, which are given that of the bird itself. Else each
         fold's is chosen on blocks of its training part.
+    reach : float
+        s that these blocks are kept apart, which is how far activity is seen.
 
     Returns
     -------
@@ -81,7 +86,9 @@ def generate(
             made[wanted] = _of_syllables(frames, X, trials, split, kept, wanted, held)[wanted]
         else:
             estimator, alphas = _regression(name, X.shape[1], seed)
-            alpha = (settings or {}).get(held) or _penalty(frames, X, kept, estimator, alphas)
+            alpha = (settings or {}).get(held) or _penalty(
+                frames, X, kept, estimator, alphas, reach
+            )
             chosen[held] = alpha
             fitted = _with(estimator, alpha).fit(X[kept], frames.level[kept])
             made[wanted] = fitted.predict(X[wanted])
@@ -124,11 +131,11 @@ def _penalty(
     kept: np.ndarray,
     estimator: BaseEstimator,
     alphas: Sequence[float],
-    blocks: int = 3,
+    reach: float,
 ) -> float:
     """Return the penalty of least squared error on blocks of the training part."""
     error = np.zeros(len(alphas))
-    for training, held in inner_blocks(frames, kept, blocks, NEARBY):
+    for training, held in inner_blocks(frames, kept, BLOCKS, reach):
         for i, alpha in enumerate(alphas):
             fitted = _with(estimator, alpha).fit(X[training], frames.level[training])
             error[i] += ((fitted.predict(X[held]) - frames.level[held]) ** 2).sum()

@@ -191,6 +191,11 @@ def _envelope(audio: Audio, start: float, count: int) -> np.ndarray:
     if last - first < 2 * MARGIN / STEP:
         return np.zeros(count)
     sound = audio.read(start + first * STEP, start + last * STEP).astype(float)
+    if not np.isfinite(sound).all():
+        raise DataError(
+            f"The sound of {audio.path} holds samples that are no numbers between "
+            f"{start + first * STEP:.2f} and {start + last * STEP:.2f} s; fill or cut them out."
+        )
     top = min(BAND[1], 0.45 * audio.rate)
     sos = butter(2, (BAND[0], top), "bandpass", fs=audio.rate, output="sos")
     power = sosfiltfilt(sos, sound) ** 2

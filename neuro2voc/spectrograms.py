@@ -88,26 +88,29 @@ class SpectrogramSettings:
         return (weights @ self.linear_frequencies) / weights.sum(axis=1)
 
 
+def check_rate(rate: float, settings: SpectrogramSettings) -> None:
+    """Refuse sound of a rate (Hz) at which the highest bands were never recorded.
+
+    They would lie at the floor throughout, and whoever sings silence there would be right.
+
+    Raises
+    ------
+    DataError
+    """
+    if rate < 2 * settings.highest:
+        raise DataError(
+            f"The sound was recorded at {rate:g} Hz and holds nothing above {rate / 2:g} Hz; set "
+            f"`spectrogram: highest` (now {settings.highest:g}) to {rate / 2:g} or less."
+        )
+
+
 def spectrogram_settings(config: Mapping) -> SpectrogramSettings:
     """Return the settings under `spectrogram` of a configuration."""
     return SpectrogramSettings(**config)
 
 
 def resampled(samples: np.ndarray, rate: float, wanted: float) -> np.ndarray:
-    """Return sound at another rate (polyphase filter; float64).
-
-    Raises
-    ------
-    DataError
-        The sound was recorded at less than half the wanted rate, so that most of what is asked for
-        was never recorded.
-    """
-    if rate < wanted / 2:
-        raise DataError(
-            f"The sound was recorded at {rate:g} Hz and holds nothing above {rate / 2:g} Hz; set "
-            f"`spectrogram: rate` (now {wanted:g}) to at most {2 * rate:g} and `highest` to "
-            f"{rate / 2:g} or less."
-        )
+    """Return sound at another rate (polyphase filter; float64)."""
     ratio = Fraction(wanted / rate).limit_denominator(LARGEST_FACTOR)
     samples = np.asarray(samples, dtype=float)
     if ratio == 1:

@@ -27,8 +27,11 @@ from neuro2voc.training import Schedule, Trained, train
 
 log = logging.getLogger(__name__)
 
-ACTIVE = 0.01  # nats; a latent that says less of held-out sound is of no use (Burda et al. 2016)
+# Variance of a latent's mean over held-out sound, below which it says nothing of it (Burda et al.
+# 2016, arXiv:1509.00519). Its divergence would not do: it may lie apart from the prior, and still.
+ACTIVE = 0.01
 FEWEST = 2  # windows that can be told from one another
+REACH = 0.2  # s of activity before and after a frame together, in the shipped configuration
 BLOCKS = 6  # of a training part, the first of which decides when to stop
 STAGES = ("vocal", "encoder")
 
@@ -176,8 +179,8 @@ def train_vocal(
     Returns
     -------
     trained : Trained
-    information : ndarray (latent,)
-        Mean divergence in nats of each latent on the inner block that was held out.
+    spread : ndarray (latent,)
+        Variance of each latent's mean over the stretches of the inner block that was held out.
     """
     length = settings.length(frames)
     examples, held = (
@@ -199,8 +202,8 @@ def train_vocal(
 
     trained = _train("vocal", build, loss, examples, held, settings, *numbers)
     with torch.inference_mode():
-        information = divergence(*trained.network.encode(held[0])).mean(dim=0).numpy()
-    return trained, information
+        spread = trained.network.encode(held[0])[0].var(dim=0).numpy()
+    return trained, spread
 
 
 def train_encoder(
@@ -309,7 +312,7 @@ def _rows(
     frames: Frames, kept: np.ndarray, settings: VaeSettings, length: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the first frames of windows to train on, and of those that decide when to stop."""
-    reach = length * frames.hop
+    reach = length * frames.hop + REACH
     training, held = inner_blocks(frames, kept, BLOCKS, reach)[0]
     rows = windows_of(frames, training, length)[:: settings.step]
     stop = windows_of(frames, held, length)[:: settings.step]
@@ -371,31 +374,44 @@ def generate_by_vae(
     losses : DataFrame
         fold, stage, epoch, rate, training, validation.
     latents : DataFrame
-        fold, latent, information (nats, on sound that was held out inside the training part).
+        fold, latent, spread (variance of its mean over sound that was held out inside the training
+        part).
     """
     fold = frames.folds(split)
     made, through = (np.full(frames.level.shape, np.nan, dtype=np.float32) for _ in range(2))
     decoders, losses, latents = [], [], []
     for held in np.unique(fold[fold >= 0]):
         kept = (fold >= 0) & (fold != held)
-        vocal, information = train_vocal(frames, kept, settings, int(held))
+        vocal, spread = train_vocal(frames, kept, settings, int(held))
         encoder = train_encoder(frames, activity, kept, vocal.network, settings, int(held))
         decoder = decoder_of(frames, kept, vocal.network, encoder, settings)
         wanted = fold == held
         made[wanted] = decoder.generate(frames, activity, wanted)[wanted]
         through[wanted] = decoder.sing_again(frames, wanted)[wanted]
         decoders.append(decoder)
-        active = int((information > ACTIVE).sum())
+        active = int((spread > ACTIVE).sum())
         level = logging.INFO if active else logging.WARNING
-        words = "fold %d: %d of %d latents say more than %g nats of sound that was held out%s"
+        words = "fold %d: %d of %d latents vary with sound that was held out%s"
         collapsed = "" if active else ": the autoencoder has collapsed; lower `beta` under `vaes`"
-        log.log(level, words, held, active, len(information), ACTIVE, collapsed)
+        log.log(level, words, held, active, len(spread), collapsed)
         for stage, trained in zip(STAGES, (vocal, encoder), strict=True):
             losses.append(trained.history.assign(fold=held, stage=stage))
-        latents.append(pd.DataFrame({"fold": held, "information": information}).reset_index())
+        latents.append(pd.DataFrame({"fold": held, "spread": spread}).reset_index())
     table = pd.concat(latents, ignore_index=True).rename(columns={"index": "latent"})
     columns = ["fold", "stage", "epoch", "rate", "training", "validation"]
     return made, through, decoders, pd.concat(losses, ignore_index=True)[columns], table
+
+
+def collapsed_folds(latents: pd.DataFrame) -> list[int]:
+    """Return the folds whose autoencoder tells nothing of sound that was held out.
+
+    Parameters
+    ----------
+    latents : DataFrame
+        fold, spread; as `generate_by_vae` returns them.
+    """
+    most = latents.groupby("fold")["spread"].max()
+    return [int(fold) for fold in most.index[most <= ACTIVE]]
 
 
 def generate_surrogate(

@@ -17,7 +17,7 @@ from neuro2voc.recording import Recording
 from neuro2voc.sound_decoder import SoundDecoder, read_sound_decoders
 from neuro2voc.sound_identity import heard_identities
 from neuro2voc.sound_summary import IDENTITY, mean_over_bouts
-from neuro2voc.sound_tables import measure_table
+from neuro2voc.sound_tables import MEASURES, measure_table
 from neuro2voc.surrogates import surrogate
 from neuro2voc.vae import VaeSettings, generate_surrogate, vae_settings
 
@@ -108,6 +108,9 @@ def voice_null(
     first : dict of ndarray
         By method, the song made of the first surrogate.
     """
+    if not making:
+        log.warning("no method that was generated has surrogates under `voice: surrogates`")
+        return pd.DataFrame(columns=["method", "replicate", *MEASURES]), {}
     rows, first = [], {}
     for replicate, number in enumerate(seeds, start=1):
         bird = with_included(surrogate(recording, kind, number, trials, kept), inclusion)

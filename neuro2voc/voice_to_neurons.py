@@ -16,6 +16,7 @@ from torch import nn
 
 from neuro2voc.configuration import derive_seed
 from neuro2voc.deviance import poisson_deviance
+from neuro2voc.errors import DataError
 from neuro2voc.frames import Frames
 from neuro2voc.joint_vae import joint_latents, stretch_rows, stretches
 from neuro2voc.latent_mapper import vocal_latents
@@ -71,7 +72,19 @@ class Problem:
         return tuple(np.searchsorted(self.row, part) for part in parts)
 
     def voice(self, length: int) -> np.ndarray:
-        """Return the first frame of a stretch (bins,) in whose middle each bin's sound lies."""
+        """Return the first frame of a stretch (bins,) in whose middle each bin's sound lies.
+
+        Raises
+        ------
+        DataError
+            The stretch is longer than windows of activity, and would reach out of the bout.
+        """
+        if length > self.windows.hops:
+            raise DataError(
+                f"The window of the first of `vaes` has {length} frames, longer than that under "
+                f"`neural_vae`, which has {self.windows.hops}; lengthen `neural_vae: window`, or "
+                "shorten that of the VAE."
+            )
         return self.row - length // 2
 
 

@@ -241,6 +241,12 @@ def has_sound(bird):
     return config["public"].get(name, {}).get("converter") not in SILENT
 
 
+def states_sound(bird):
+    """Whether `all` may count on sound: a recording's entry has to name it, others have some or not."""
+    entry = config["recordings"].get(named(bird).parent)
+    return "audio" in entry if entry is not None else has_sound(bird)
+
+
 def check_sound(bird):
     """Stop in a sentence where the bird's entry rules sound out."""
     if not has_sound(bird):
@@ -379,7 +385,7 @@ OF_SOUND = ("voice", "latents")
 def figures_under(bird):
     """The groups of figures that `all` makes of a bird, but for those of sound where there is none."""
     groups = setting(bird, "figures")
-    return [group for group in groups if has_sound(bird) or group not in OF_SOUND]
+    return [group for group in groups if states_sound(bird) or group not in OF_SOUND]
 
 
 def network_figures(bird):

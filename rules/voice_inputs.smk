@@ -121,6 +121,11 @@ def shown_song_inputs(wildcards):
     name = shown if shown in config["vaes"] else "plain"
     files = song_files(bird, split)
     files["song"] = f"results/generated/{bird}/{split}/{name}.h5"
+    files["latents"] = (
+        [f"results/generated/{bird}/{split}/{name}_latents.csv"]
+        if shown in config["vaes"]
+        else []
+    )
     files["null"] = [
         f"results/null_voice/{bird}/{one}.h5"
         for one in null_splits(bird)

@@ -205,7 +205,7 @@ def test_windows_are_all_stretches_that_are_kept_whole(counts, length, random):
     assert windows_of(frames, kept, length).tolist() == expected
 
 
-@given(st.lists(st.integers(5, 40), min_size=1, max_size=9), st.integers(2, 4))
+@given(st.lists(st.integers(8, 40), min_size=1, max_size=9), st.integers(2, 4))
 def test_inner_blocks_hold_each_frame_once_and_keep_apart(counts, folds):
     frames = plain_frames(counts)
     kept = np.ones(len(frames.piece), dtype=bool)

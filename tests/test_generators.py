@@ -12,7 +12,7 @@ from neuro2voc.generated import song_activity
 from neuro2voc.generators import (
     ALPHAS,
     GAP,
-    NEARBY,
+    REACH,
     generate,
     generate_all,
     labels_of,
@@ -68,7 +68,7 @@ def test_ridge_is_that_of_the_training_folds_with_a_penalty_chosen_inside_them()
         errors = []
         for alpha in ALPHAS:
             error = 0.0
-            for training, stop in inner_blocks(frames, kept, 3, NEARBY):
+            for training, stop in inner_blocks(frames, kept, 3, REACH):
                 fitted = Ridge(alpha=alpha).fit(X[training], frames.level[training])
                 error += ((fitted.predict(X[stop]) - frames.level[stop]) ** 2).sum()
             errors.append(error)

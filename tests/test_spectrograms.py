@@ -6,6 +6,7 @@ import pytest
 from neuro2voc.errors import DataError
 from neuro2voc.spectrograms import (
     SpectrogramSettings,
+    check_rate,
     levels,
     mel_weights,
     power_frames,
@@ -52,7 +53,8 @@ def test_sound_of_another_rate_keeps_its_pitch_and_level(rate):
 
 def test_sound_of_a_much_lower_rate_is_refused_in_a_sentence():
     with pytest.raises(DataError, match="recorded at 8000 Hz and holds nothing above 4000 Hz"):
-        resampled(np.zeros(10), 8000, 20_000)
+        check_rate(8000, SETTINGS)
+    check_rate(16_000, SETTINGS)
 
 
 def test_levels_have_a_floor_and_silence_has_one():

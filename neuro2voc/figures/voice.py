@@ -1,5 +1,7 @@
 """Held-out song: the original above what neurons generate above what a surrogate's generate."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from matplotlib import colormaps
@@ -95,6 +97,7 @@ def draw_voice(
     shown: str,
     scheme: str,
     surrogate: str,
+    collapsed: Sequence[int] = (),
 ) -> Figure:
     """Draw held-out bouts.
 
@@ -111,6 +114,8 @@ def draw_voice(
         The split's name.
     surrogate : str
         Its kind.
+    collapsed : sequence of int
+        Folds whose autoencoder has collapsed, so that it sings one thing only.
     """
     table = voice_table(frames, made, null, trials, split)
     songs = {ORIGINAL: frames.level, shown: made, **({NULL: null} if null is not None else {})}
@@ -120,8 +125,15 @@ def draw_voice(
     figure = style.new_figure(
         style.PAGE,
         len(excerpts) * (sum(heights) + 7) + 6,
-        f"{recording.name}: song generated from neurons that were held out",
-        [_headline(table, frames, scheme, surrogate, null is not None, labelled)],
+        f"{recording.name}: held-out song, generated from neurons",
+        [
+            _headline(table, frames, scheme, surrogate, null is not None, labelled),
+            *(
+                [f"Collapsed: {len(collapsed)} autoencoders sing the same always."]
+                if collapsed
+                else []
+            ),
+        ],
         [_notes(frames, shown, surrogate, null is not None, labelled)],
         kind=style.kind_of(recording),
     )
