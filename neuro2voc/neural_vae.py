@@ -44,7 +44,7 @@ class NeuralSettings:
     windows : WindowSettings
     schedule : Schedule
     inner_folds : int
-        Blocks of the training part, the last of which decides when to stop.
+        Blocks of the training part, the first of which decides when to stop.
     seed : int
     checkpoints : path, optional
     code : str
