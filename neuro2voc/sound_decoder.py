@@ -9,11 +9,14 @@ import torch
 from torch import nn
 from torch.nn.functional import normalize
 
+from neuro2voc.autoencoder_files import check_units
 from neuro2voc.errors import DataError
 from neuro2voc.frames import Frames, overlap_add, windows_of
+from neuro2voc.generated import song_activity
 from neuro2voc.network_files import Weights, read_decoders, write_decoders
 from neuro2voc.networks.neural_encoder import NeuralEncoder
 from neuro2voc.networks.vocal_vae import VocalVAE
+from neuro2voc.recording import Recording
 
 AT_ONCE = 1024  # windows decoded at a time
 SONG = "song"  # stands in files where other networks have a feature
@@ -137,7 +140,8 @@ def write_sound_decoders(
     sizes : mapping
         By network, 'vocal' and 'encoder', what makes it anew.
     about : mapping
-        What another recording has to agree in: activity (before, after, bin in s), spectrogram.
+        What another recording has to agree in: bird, units (names, in order), activity (before,
+        after, bin in s), spectrogram.
     """
 
     def describe(one: SoundDecoder) -> dict:
@@ -153,6 +157,32 @@ def read_sound_decoders(path: str | Path) -> tuple[list[SoundDecoder], dict]:
     """Read what `write_sound_decoders` wrote: one per fold, and the JSON."""
     decoders, about = read_decoders(path, _sound_decoder)
     return decoders[SONG], about
+
+
+def song_of_day(
+    decoder: SoundDecoder, about: Mapping, recording: Recording, frames: Frames
+) -> np.ndarray:
+    """Generate the song (frames, bands) of a recording of the same units, of this day or another.
+
+    Parameters
+    ----------
+    decoder : SoundDecoder
+        Of one fold; of this day's recording it has to be one that the frames were held out of.
+    about : mapping
+        As `read_sound_decoders` returns it.
+    recording : Recording
+        With the units that count.
+    frames : Frames
+        Of its sound, or where there is none, those in which song is wanted.
+
+    Raises
+    ------
+    DataError
+        Other units.
+    """
+    check_units(about, list(recording.units.table.index), recording.name)
+    activity = song_activity(recording, frames, about["activity"])
+    return decoder.generate(frames, activity, np.ones(len(frames.level), dtype=bool))
 
 
 def _sound_decoder(one: dict, weights: list[Weights], about: dict) -> SoundDecoder:

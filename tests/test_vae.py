@@ -16,7 +16,12 @@ from neuro2voc.frames import make_frames
 from neuro2voc.generated import read_generated, song_activity, write_generated
 from neuro2voc.networks.neural_encoder import NeuralEncoder
 from neuro2voc.networks.vocal_vae import VocalVAE, divergence
-from neuro2voc.sound_decoder import Memory, read_sound_decoders, write_sound_decoders
+from neuro2voc.sound_decoder import (
+    Memory,
+    read_sound_decoders,
+    song_of_day,
+    write_sound_decoders,
+)
 from neuro2voc.sound_measures import correlation
 from neuro2voc.sources.settings import Settings
 from neuro2voc.spectrograms import SpectrogramSettings
@@ -211,7 +216,8 @@ def test_the_same_seed_makes_the_same_song_and_another_does_not():
 def test_what_was_learnt_comes_back_from_its_file_and_serves_another_day(tmp_path):
     recording, _, frames, split = bird()
     made, _, decoders, _, _ = learnt()
-    about = {"activity": AROUND, "bird": "bird"}
+    units = [str(unit) for unit in recording.units.table.index]
+    about = {"activity": AROUND, "bird": "bird", "units": units}
     for name in "ab":
         write_sound_decoders(tmp_path / f"{name}.safetensors", decoders, VAE.sizes, about)
     for ending in (".safetensors", ".json"):
@@ -225,6 +231,13 @@ def test_what_was_learnt_comes_back_from_its_file_and_serves_another_day(tmp_pat
         song = other.generate(frames, activity, wanted)
         assert np.isfinite(song).all()
         np.testing.assert_array_equal(song, one.generate(frames, activity, wanted))
+    _, trials, other, _ = bird(2, 0.0)
+    day = bird(2, 0.0)[0]
+    song = song_of_day(again[0], said, day, other)
+    assert song.shape == other.level.shape and np.isfinite(song).all()
+    renamed = replace(day.units, table=day.units.table.set_index(day.units.table.index + 1))
+    with pytest.raises(DataError, match="unit 0 is missing"):
+        song_of_day(again[0], said, day.with_units(renamed), other)
     with pytest.raises(DataError, match="has 15 units in 6 bins, but what was trained sees 16"):
         again[0].generate(frames, activity[..., 1:], wanted)
     (tmp_path / "a.safetensors").write_bytes(b"damaged")

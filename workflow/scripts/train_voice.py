@@ -17,6 +17,7 @@ with job(snakemake):
     learnt = generate_by_vae(frames, activity, read_split(files.split), settings)
     made, through, decoders, losses, latents = learnt
     about = {**names, "activity": params.around, "spectrogram": params.spectrogram}
+    about["units"] = list(map(str, recording.units.table.index))
     write_sound_decoders(snakemake.output.model, decoders, settings.sizes, about)
     write_csv(losses, snakemake.output.losses)
     write_csv(latents, snakemake.output.latents)
