@@ -24,7 +24,6 @@ WORDS = {
     "limit": "sung again by the simulator, told all but noise and phases",
     "ridge": "ridge regression on the neurons' recent activity",
     "kernel": "kernel regression on the neurons' recent activity",
-    "gru": "a recurrent network on the neurons' activity",
     "nearest": "the training frames with the most similar activity",
     "syllable": "the mean training rendition of the syllable that neurons decode",
     "vae": "the contrastive encoder and the vocal VAE",

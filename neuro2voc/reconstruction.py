@@ -18,7 +18,6 @@ from neuro2voc.neural_vae import (
     NeuralSettings,
     decoded,
     encoded,
-    train_neural_vaes,
     unit_statistics,
 )
 from neuro2voc.neural_windows import Windows, make_windows, tiles, training_rows
@@ -171,15 +170,3 @@ def reconstruction_table(
 
 def _by_bout(count: np.ndarray, rate: np.ndarray, bout: np.ndarray) -> np.ndarray:
     return sums_by(poisson_deviance(count, rate).sum(axis=(1, 2)), bout)
-
-
-def reconstructed_surrogate(
-    bird: Recording,
-    frames: Frames,
-    split: pd.DataFrame,
-    kinds: Sequence[str],
-    settings: NeuralSettings,
-) -> dict[str, dict[str, np.ndarray]]:
-    """Train and reconstruct on a surrogate bird."""
-    models, _ = train_neural_vaes(bird, frames, split, kinds, settings)
-    return reconstructions(bird, frames, split, models, settings)
