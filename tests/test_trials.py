@@ -213,7 +213,7 @@ def test_a_recording_without_labels_has_an_empty_table_and_nothing_to_decode(tmp
     pd.testing.assert_frame_equal(again, trials, check_dtype=False)
     for attempt in (
         lambda: used_trials(trials, "bird"),
-        lambda: make_split("blocked", again, pd.DataFrame(), 5, 0.5, 0, "bird"),
+        lambda: make_split("random", again, pd.DataFrame(), 5, 0.5, 0, "bird"),
     ):
         with pytest.raises(DataError, match=r"has no labels, so there is nothing to decode; name"):
             attempt()
