@@ -1,34 +1,6 @@
 # Activity of whole bouts in three dimensions: CEBRA, and what needs no network.
 
 
-def embed_inputs(wildcards):
-    """Recording, inclusion, trials, and the split under which whole bouts are held out."""
-    check_target(wildcards)
-    split = config["embedding"]["split"]
-    check(f"split of {wildcards.bird}", split, of_bird("splits")(wildcards))
-    names = names_in_paths(wildcards.bird)
-    return {
-        "recording": f"results/recordings/{names['whole']}.nwb",
-        "inclusion": f"results/inclusion/{names['real']}.csv",
-        "trials": f"results/trials/{names['whole']}.csv",
-        "split": f"results/splits/{names['parent']}/{split}.csv",
-    }
-
-
-def embedding_null(wildcards):
-    """The seeds of shifted surrogates, which a surrogate has none of."""
-    if is_surrogate(wildcards.bird):
-        return []
-    return seeds_of(wildcards.bird, "shifted", config["embedding"]["replicates"])
-
-
-def compared_birds(wildcards):
-    """The bird itself, then the other birds of `across` with whose embeddings it is compared."""
-    parent = named(wildcards.bird).parent
-    others = [bird for bird in config["across"]["birds"] if bird != parent]
-    return [wildcards.bird, *others]
-
-
 # Training takes long, pictures do not: they are made of what lies in these files.
 rule embed:
     input:
