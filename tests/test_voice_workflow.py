@@ -38,6 +38,14 @@ def test_a_control_is_generated_like_any_bird(tiny):  # noqa: F811
     assert set(table["song"]) == {"generated"}  # surrogates have no null of their own
 
 
+def test_latents_and_codes_are_made_when_asked_for(tiny):  # noqa: F811
+    names = ("codec", "neural_vae", "voice_to_neurons", "latents")
+    targets = [f"results/{name}/tiny.png" for name in names]
+    run = snakemake(tiny, "--cores", "2", "--", *targets)
+    assert run.returncode == 0, run.stderr
+    assert all((tiny / target).stat().st_size > 10_000 for target in targets)
+
+
 def test_the_page_and_its_sounds_are_there(tiny):  # noqa: F811
     folder = tiny / "results/voice/tiny"
     page = (folder / "listen.html").read_text(encoding="utf-8")

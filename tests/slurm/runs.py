@@ -20,7 +20,7 @@ THROUGH_SLURM = [
     "--slurm-init-seconds-before-status-checks=5",
     "--latency-wait=10",
 ]
-LIMIT = 900
+LIMIT = 1500
 
 
 def locally(folder, *arguments):

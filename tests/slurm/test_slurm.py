@@ -42,6 +42,7 @@ def test_gpu_rules_went_to_the_gpu_partition_with_one_gpu(jobs):
         rule = re.match(r"rule_(.*?)(_wildcards_|$)", job["Comment"])[1]
         by_gpu[job.get("TresPerJob") == "gres:gpu:1"].add((rule, job["Partition"]))
     rules = ("train", "train_sequences", "null_networks", "contexts", "pretrain", "pretraining")
+    rules += ("train_voice", "null_voice", "embed")
     assert by_gpu[True] == {(name, "gpu") for name in rules}
     assert {partition for _, partition in by_gpu[False]} == {"cpu"}
 
