@@ -23,7 +23,7 @@ def examples(target):
         part for n in re.split(r"[/.]", target) for part in (n, *re.split("[@~]", n))
     ]
     bird = next(n for n in (*parts, *config["birds"]) if passes(check_bird, n))
-    known = {"bird": bird, "window": [*config["windows"]][0]}
+    known = {"bird": bird, "window": [*config["windows"]][0], "vae": "vae"}
     decoders = *config["decoders"], *configuration.NETWORKS, *configuration.SEQUENCES
     paths = dict.fromkeys(
         (
