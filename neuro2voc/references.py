@@ -1,7 +1,7 @@
 """Song that needs no neuron, to be seen beside song that was generated from neurons.
 
-All are arrays (frames, bands) like the song itself, in its own unit, NaN where no fold is. What is
-learnt is learnt from the training folds.
+All are arrays (frames, bands) like the song itself, in its own unit. What is learnt is learnt from
+the training folds, and NaN where no fold is.
 """
 
 from collections.abc import Callable
@@ -161,8 +161,8 @@ def _held(made: np.ndarray, fold: np.ndarray) -> np.ndarray:
     return made
 
 
-def limit(frames: Frames, truth: Truth, split: pd.DataFrame, seed: int) -> np.ndarray:
-    """Return what no decoder of a simulated bird can beat, but by chance.
+def limit(frames: Frames, truth: Truth, seed: int) -> np.ndarray:
+    """Return what no decoder of a simulated bird can beat, but by chance; nothing is learnt for it.
 
     Neurons know at most which syllable is sung when, how high and how loud; phases, noise and
     background they cannot know. The song with the same syllables is sung 8 times again, and the
@@ -173,8 +173,6 @@ def limit(frames: Frames, truth: Truth, split: pd.DataFrame, seed: int) -> np.nd
     frames : Frames
     truth : Truth
         Of the bird or of a surrogate's parent.
-    split : DataFrame
-        Nothing is learnt; frames outside all folds are NaN like those of the other references.
     seed : int
         Of phases, noise and background.
 
@@ -195,7 +193,7 @@ def limit(frames: Frames, truth: Truth, split: pd.DataFrame, seed: int) -> np.nd
     for rows in frames.pieces:
         songs = [_song_again(frames, rows, truth, rng) for _ in range(SONGS)]
         made[rows] = np.mean(songs, axis=0)
-    return _held(made, frames.folds(split))
+    return made
 
 
 def _song_again(frames: Frames, rows: slice, truth: Truth, rng: np.random.Generator) -> np.ndarray:

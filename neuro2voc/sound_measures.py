@@ -90,12 +90,12 @@ def cepstra(level: np.ndarray, frequencies: np.ndarray) -> np.ndarray:
     return dct(amplitude, type=2, axis=1)[:, 1 : COEFFICIENTS + 1] / MEL_BANDS
 
 
-def cepstral_distortion(real: np.ndarray, made: np.ndarray, frequencies: np.ndarray) -> float:
-    """Mel-cepstral distortion in dB (Kubichek 1993, Proc. IEEE Pacific Rim, 125).
+def cepstral_differences(real: np.ndarray, made: np.ndarray, frequencies: np.ndarray) -> np.ndarray:
+    """Return the mel-cepstral distortion (frames,) of each frame in dB.
 
-    The mean over frames of 10 / ln 10 sqrt(2 sum_d (c_d - ĉ_d)²) for coefficients 1 to 13: the root
-    mean square difference of the two smooth spectra over mel bands, whatever their levels. Silent
-    frames count like all others; both silent, they differ by nothing.
+    That is 10 / ln 10 sqrt(2 sum_d (c_d - ĉ_d)²) for coefficients 1 to 13 (Kubichek 1993, Proc.
+    IEEE Pacific Rim, 125): the root mean square difference of the two smooth spectra over mel
+    bands, whatever their levels. Both silent, they differ by nothing.
 
     Parameters
     ----------
@@ -105,18 +105,28 @@ def cepstral_distortion(real: np.ndarray, made: np.ndarray, frequencies: np.ndar
         Hz.
     """
     difference = cepstra(real, frequencies) - cepstra(made, frequencies)
-    return float((DECIBEL / 2 * np.sqrt(2 * np.square(difference).sum(axis=1))).mean())
+    return DECIBEL / 2 * np.sqrt(2 * np.square(difference).sum(axis=1))
 
 
-def amplitude_error(real: np.ndarray, made: np.ndarray) -> float:
-    """Mean absolute difference of the frames' total power, in dB.
+def cepstral_distortion(real: np.ndarray, made: np.ndarray, frequencies: np.ndarray) -> float:
+    """Return the mean over frames of `cepstral_differences`, in which silent frames count too."""
+    return float(cepstral_differences(real, made, frequencies).mean())
+
+
+def amplitude_differences(real: np.ndarray, made: np.ndarray) -> np.ndarray:
+    """Return how far the total power (frames,) of two sounds lies apart, in dB.
 
     Parameters
     ----------
     real, made : ndarray (frames, bands)
         dB.
     """
-    return float(np.abs(total_level(real) - total_level(made)).mean())
+    return np.abs(total_level(real) - total_level(made))
+
+
+def amplitude_error(real: np.ndarray, made: np.ndarray) -> float:
+    """Return the mean over frames of `amplitude_differences`."""
+    return float(amplitude_differences(real, made).mean())
 
 
 def total_level(level: np.ndarray) -> np.ndarray:

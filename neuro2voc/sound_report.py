@@ -57,14 +57,12 @@ def measured_splits(
         See `neuro2voc.sound_summary.summary_table`, with `split`: means over syllables by type.
     """
     songs, nulls = list(map(Path, songs)), {Path(path).stem: path for path in nulls}
+    sung = {"limit": limit(frames, truth, seed)} if truth is not None and truth.voices else {}
     judged, each, types = [], [], []
     for name, path in splits.items():
         split = read_split(path)
         made = read_generated(song for song in songs if song.parent.name == name)
-        beside = references(frames, trials, split, seed)
-        if truth is not None and truth.voices:
-            beside["limit"] = limit(frames, truth, split, seed)
-        everything = {**made, **beside}
+        everything = {**made, **references(frames, trials, split, seed), **sung}
         table = measure_table(frames, everything, trials, split)
         heard = None if trials.empty else heard_identities(frames, everything, trials, split)
         summary = summary_table(table, heard, resamples, seed)

@@ -72,12 +72,14 @@ def measure_table(
             )
         finite = np.isfinite(made).all(axis=1) & (fold >= 0)
         track = _pitch(frames, made)
+        apart = _differences(frames, made, finite)
         rows = []
         for unit in units.to_dict("records"):
             inside = np.flatnonzero(finite[unit["first"] : unit["stop"]]) + unit["first"]
             if len(inside):
                 pitches = [t[inside] for t in (tracks, track)] if tracks is not None else None
                 values = _measured(frames, frames.level[inside], made[inside], pitches)
+                values |= {name: found[inside].mean() for name, found in apart.items()}
                 folds = np.unique(fold[inside])
                 about = {"fold": folds[0] if len(folds) == 1 else -1}
                 rows.append(unit | about | {"duration": len(inside) * frames.hop} | values)
@@ -130,6 +132,21 @@ def _pitch(frames: Frames, level: np.ndarray) -> np.ndarray | None:
     return found
 
 
+def _differences(frames: Frames, made: np.ndarray, kept: np.ndarray) -> dict[str, np.ndarray]:
+    """Return by measure what frames lie apart, of measures that are means over frames."""
+    if frames.settings is None:
+        return {}
+    real, made = frames.level[kept], made[kept]
+    found = {
+        "cepstral_distortion": measures.cepstral_differences(real, made, frames.frequencies),
+        "amplitude_error": measures.amplitude_differences(real, made),
+    }
+    apart = {name: np.full(len(kept), np.nan) for name in found}
+    for name, values in found.items():
+        apart[name][kept] = values
+    return apart
+
+
 def _measured(
     frames: Frames, real: np.ndarray, made: np.ndarray, pitches: list[np.ndarray] | None
 ) -> dict[str, float]:
@@ -143,13 +160,9 @@ def _measured(
     if decibels:
         powers = [10 ** (level.astype(float) / 10) for level in (real, made)]
         constant = not np.ptp(made)
-        values |= {
-            "cepstral_distortion": measures.cepstral_distortion(real, made, frames.frequencies),
-            "amplitude_error": measures.amplitude_error(real, made),
-            "b1_error": (
-                measures.b1_silence(powers[0]) if constant else measures.b1_error(*powers)
-            ),
-        }
+        values["b1_error"] = (
+            measures.b1_silence(powers[0]) if constant else measures.b1_error(*powers)
+        )
     if pitches is not None:
         values["pitch_error"], values["pitch_share"] = pitch_error(*pitches)
     return values
