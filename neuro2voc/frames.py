@@ -1,20 +1,18 @@
-"""Song in frames: a spectrogram of every bout, and the activity at the same time.
+"""Song in frames: a spectrogram of every bout.
 
 Frames are kept for the bouts with syllables that are decoded, and of a recording without labels for
 all of its sound. They have their fold from the clock, like everything else.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import h5py
 import numpy as np
 import pandas as pd
 
-from neuro2voc.binning import count_spikes, nanoseconds
 from neuro2voc.errors import DataError
 from neuro2voc.files import hdf5_writer
-from neuro2voc.recording import Audio, Binned, Recording, Spectrogram
+from neuro2voc.recording import Audio, Recording, Spectrogram
 from neuro2voc.spectrograms import (
     SpectrogramSettings,
     check_rate,
@@ -205,107 +203,9 @@ def _power(
     return power_frames(resampled(heard, audio.rate, settings.rate), settings, count)
 
 
-def activity_around(
-    recording: Recording, frames: Frames, before: float, after: float
-) -> list[np.ndarray]:
-    """Return the activity of all units during each piece, and some time before and after.
-
-    Parameters
-    ----------
-    recording : Recording
-    frames : Frames
-    before, after : float
-        s before the first frame and behind the beginning of the last; each is taken up to a whole
-        number of hops.
-
-    Returns
-    -------
-    list of ndarray (hops, units)
-        float32: spikes in each hop, or of activity in bins the value of the bin that holds the
-        hop's middle (of counts, the share of a hop). NaN where a unit was not observed. Row
-        ``ceil(before / hop)`` is the first frame's.
-    """
-    hop = frames.hop
-    ahead, behind = hops(before, hop), max(hops(after, hop) - 1, 0)
-    found = []
-    for piece in frames.pieces:
-        count = piece.stop - piece.start + ahead + behind
-        begin = frames.start[piece.start] - ahead * hop
-        edges = begin + hop * np.arange(count + 1)
-        found.append(_activity(recording, edges))
-    return found
-
-
 def hops(time: float, hop: float) -> int:
     """Return how many hops hold a time (s)."""
     return int(np.ceil(time / hop - 1e-6))
-
-
-def _activity(recording: Recording, edges: np.ndarray) -> np.ndarray:
-    units = recording.units
-    middle = (edges[:-1] + edges[1:]) / 2
-    if isinstance(units, Binned):
-        row = np.floor((middle - units.start_time) * units.rate).astype(int)
-        inside = (row >= 0) & (row < len(units.values))
-        values = units.values[np.clip(row, 0, len(units.values) - 1)].astype(np.float32)
-        values[~inside] = np.nan
-        if units.additive:
-            values *= (edges[1] - edges[0]) * units.rate
-    else:
-        counts = count_spikes(units.spike_times, nanoseconds(edges)[None])
-        values = counts[0].T.astype(np.float32)
-    for unit, observed in enumerate(units.observed or ()):
-        row = np.searchsorted(observed[:, 0], middle, side="right") - 1
-        seen = (row >= 0) & (middle < observed[np.maximum(row, 0), 1])
-        values[~seen, unit] = np.nan
-    return values
-
-
-def lagged(
-    activity: Sequence[np.ndarray], frames: Frames, before: float, after: float, bin: float
-) -> np.ndarray:
-    """Return for each frame the activity in bins around it.
-
-    Parameters
-    ----------
-    activity : sequence of ndarray
-        As `activity_around` returns it for the same `before` and `after`.
-    frames : Frames
-    before, after : float
-        s before and behind the beginning of the frame; a negative `after` ends before it.
-    bin : float
-        s, in effect the nearest whole number of hops. Bins adjoin, from `before` on, as many as
-        fit.
-
-    Returns
-    -------
-    ndarray (frames, bins, units)
-        float32 means over those hops of each bin in which the unit was observed, else NaN.
-    """
-    hop = frames.hop
-    ahead = hops(before, hop)
-    width = max(1, round(bin / hop))
-    bins = (ahead + hops(after, hop)) // width
-    if bins < 1:
-        raise DataError(
-            f"Activity from {before:g} s before to {after:g} s behind holds no bin of {bin:g} s; "
-            "widen it, or narrow the bin, under `activity:` in config.yaml."
-        )
-    parts = []
-    for piece, values in zip(frames.pieces, activity, strict=True):
-        count = piece.stop - piece.start
-        first = np.arange(count)[:, None] + width * np.arange(bins)
-        seen = np.isfinite(values)
-        total, hops_seen = _running(np.where(seen, values, 0)), _running(seen)
-        sums = total[first + width] - total[first]
-        over = hops_seen[first + width] - hops_seen[first]
-        parts.append(np.divide(sums, over, out=np.full(sums.shape, np.nan), where=over > 0))
-    return np.concatenate(parts).astype(np.float32)
-
-
-def _running(values: np.ndarray) -> np.ndarray:
-    """Return sums (n + 1, units) of all rows before each row."""
-    return np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(values, 0, dtype=float)])
 
 
 def write_frames(frames: Frames, path: str) -> None:

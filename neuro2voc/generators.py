@@ -56,7 +56,7 @@ def generate(
         spectrogram of the syllable that a linear discriminant takes the activity for.
     frames : Frames
     activity : ndarray (frames, bins, units)
-        See `neuro2voc.frames.lagged`.
+        See `neuro2voc.frame_activity.lagged`.
     trials, split : DataFrame
         See `neuro2voc.trials` and `neuro2voc.splits`.
     seed : int

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from neuro2voc.errors import DataError
-from neuro2voc.frames import Frames, activity_around, hops, inner_blocks, lagged
+from neuro2voc.frame_activity import activity_around, lagged
+from neuro2voc.frames import Frames, hops, inner_blocks
 from neuro2voc.recording import Binned, Recording
 from neuro2voc.splits import NONE
 from neuro2voc.trials import used_trials

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from neuro2voc.binning import count_spikes, nanoseconds, rebin
+from neuro2voc.activity import activity_between
 from neuro2voc.errors import DataError
 from neuro2voc.recording import Binned, Recording
 from neuro2voc.splits import NONE, folds_of
@@ -108,17 +108,5 @@ def _spans(
 
 
 def activity_in(recording: Recording, start: float, bins: int, width: float) -> np.ndarray:
-    """Return activity (units, bins) from `start` (s) on, NaN where a unit was not observed."""
-    edges = nanoseconds(start + width * np.arange(bins + 1))
-    units = recording.units
-    if isinstance(units, Binned):
-        values = rebin(units, edges[None, :-1], edges[None, 1:])[0]
-        spans = [np.array([[units.start_time, units.stop_time]])] * len(units)
-    else:
-        values = count_spikes(units.spike_times, edges[None])[0].astype(np.float32)
-        spans = [recording.sessions[["start_time", "stop_time"]].to_numpy(float)] * len(units)
-    middle = start + width * (np.arange(bins) + 0.5)
-    for unit, span in enumerate(spans if units.observed is None else units.observed):
-        row = np.searchsorted(span[:, 0], middle, side="right") - 1
-        values[unit, (row < 0) | (middle >= span[np.maximum(row, 0), 1])] = np.nan
-    return values
+    """Return activity (units, bins) from `start` (s) on; see `activity_between`."""
+    return activity_between(recording, start + width * np.arange(bins + 1)).T

@@ -16,7 +16,8 @@ from scipy.spatial.distance import cdist
 
 from neuro2voc.decoding import outer_folds
 from neuro2voc.errors import DataError
-from neuro2voc.frames import Frames, activity_around, hops
+from neuro2voc.frame_activity import activity_around
+from neuro2voc.frames import Frames, hops
 from neuro2voc.recording import Recording
 from neuro2voc.splits import NONE
 from neuro2voc.trials import used_trials
