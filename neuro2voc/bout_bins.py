@@ -12,6 +12,7 @@ import pandas as pd
 from neuro2voc.activity import activity_between
 from neuro2voc.errors import DataError
 from neuro2voc.recording import Recording
+from neuro2voc.runs import runs
 from neuro2voc.splits import NONE, folds_of
 from neuro2voc.trials import used_trials
 
@@ -61,8 +62,7 @@ class BoutBins:
     @property
     def pieces(self) -> list[slice]:
         """The rows of each bout, in time."""
-        firsts = np.flatnonzero(np.r_[True, np.diff(self.bout) != 0])
-        return [slice(a, b) for a, b in zip(firsts, [*firsts[1:], len(self)], strict=True)]
+        return runs(self.bout)
 
     def only(self, rows: np.ndarray) -> "BoutBins":
         """Return some of the bins; whole bouts, or windows would join what was apart."""

@@ -13,6 +13,7 @@ import pandas as pd
 from neuro2voc.errors import DataError
 from neuro2voc.files import hdf5_writer
 from neuro2voc.recording import Audio, Recording, Spectrogram
+from neuro2voc.runs import runs
 from neuro2voc.spectrograms import (
     SpectrogramSettings,
     check_rate,
@@ -70,12 +71,15 @@ class Frames:
     @property
     def pieces(self) -> list[slice]:
         """The rows of each piece, in time."""
-        firsts = np.flatnonzero(np.r_[True, np.diff(self.piece) != 0])
-        return [slice(a, b) for a, b in zip(firsts, [*firsts[1:], len(self.piece)], strict=True)]
+        return runs(self.piece)
 
     def folds(self, split: pd.DataFrame) -> np.ndarray:
         """Return the fold (frames,) of each frame under a split, -1 in guards and outside."""
         return folds_of(split, self.start, self.start + self.hop)
+
+    def held(self, fold: np.ndarray) -> list[slice]:
+        """Return the rows of each stretch of one fold (frames,) within a piece, in time."""
+        return [rows for rows in runs(fold, self.piece) if fold[rows.start] >= 0]
 
     def within(self, onset: float, offset: float) -> slice:
         """Return the rows of the frames whose middle lies in [onset, offset) s."""

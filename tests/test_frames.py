@@ -1,6 +1,7 @@
 """Frames of song."""
 
 from dataclasses import replace
+from itertools import groupby
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,7 @@ from neuro2voc.frames import (
     write_frames,
 )
 from neuro2voc.recording import Recording, Units
+from neuro2voc.runs import runs
 from neuro2voc.spectrograms import SpectrogramSettings
 from neuro2voc.splits import make_split
 from neuro2voc.trials import COLUMNS
@@ -122,6 +124,14 @@ def plain_frames(counts, bands=2, hop=0.004, gap=1.0):
     level = np.random.default_rng(0).normal(size=(sum(counts), bands)).astype(np.float32)
     piece = np.repeat(np.arange(len(counts)), counts)
     return Frames(level, start, piece, hop, np.arange(bands) * 62.5, SETTINGS)
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 1)), min_size=1, max_size=20))
+def test_runs_part_rows_where_any_column_changes(rows):
+    found = runs(*np.array(rows).T)
+    expected = [len(list(group)) for _, group in groupby(rows)]
+    assert [part.stop - part.start for part in found] == expected
+    assert all(len(set(rows[part])) == 1 for part in found)
 
 
 @given(
