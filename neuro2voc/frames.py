@@ -287,11 +287,13 @@ def inner_blocks(
     pieces, counts = np.unique(frames.piece[rows], return_counts=True)
     if len(pieces) >= folds:
         middle = np.cumsum(counts) - counts / 2
-        block = np.minimum((folds * middle / len(rows)).astype(int), folds - 1)
+        order = np.arange(folds)
+        first = np.searchsorted((folds * middle / len(rows)).astype(int), order)
         # Every block has a piece, however long some are.
-        block = np.maximum.accumulate(np.minimum(block, np.arange(len(pieces))))
-        block = np.maximum(block, np.arange(len(pieces)) - len(pieces) + folds)
-        of_row = block[np.searchsorted(pieces, frames.piece[rows])]
+        first = np.maximum.accumulate(first - order) + order
+        first = np.minimum(first, len(pieces) - folds + order)
+        piece = np.searchsorted(pieces, frames.piece[rows])
+        of_row = np.searchsorted(first, piece, side="right") - 1
     else:
         of_row = folds * np.arange(len(rows)) // len(rows)
     parts = []

@@ -6,7 +6,7 @@ from itertools import groupby
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from singing import Sound, make_bird
 
@@ -151,6 +151,7 @@ def test_windows_are_all_stretches_that_are_kept_whole(counts, length, random):
 
 
 @given(st.lists(st.integers(8, 40), min_size=1, max_size=9), st.integers(2, 4))
+@example([8, 17, 11, 8], 3)  # no middle of a piece lies in the second third
 def test_inner_blocks_hold_each_frame_once_and_keep_apart(counts, folds):
     frames = plain_frames(counts)
     kept = np.ones(len(frames.piece), dtype=bool)
