@@ -14,7 +14,7 @@ from neuro2voc.errors import DataError
 from neuro2voc.recording import Recording
 from neuro2voc.runs import runs
 from neuro2voc.splits import NONE, folds_of
-from neuro2voc.trials import used_trials
+from neuro2voc.trials import bout_spans, used_trials
 
 log = logging.getLogger(__name__)
 
@@ -111,8 +111,8 @@ def bout_bins(
             f"needs at least {LEAST}."
         )
     parts, short = [], 0
-    for bout, song in trials[trials["bout"].isin(set(used["bout"]))].groupby("bout"):
-        begin, end = song["onset"].min() - lead, song["offset"].max()
+    for bout, onset, end in bout_spans(trials, recording.name).itertuples():
+        begin = onset - lead
         count = int(np.floor((end - begin) / width + 1e-6))
         if count < max(shortest, 1):
             short += 1

@@ -26,6 +26,7 @@ from neuro2voc.curves import Protocol, shifted_birds
 from neuro2voc.errors import DataError
 from neuro2voc.evaluation import p_value
 from neuro2voc.frames import Frames
+from neuro2voc.interpolation import sampled
 from neuro2voc.nulls import null_columns
 from neuro2voc.recording import Recording
 from neuro2voc.warping import (
@@ -36,7 +37,6 @@ from neuro2voc.warping import (
     make_renditions,
     reference_length,
     rows_of,
-    sampled,
     standardised,
 )
 

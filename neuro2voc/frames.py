@@ -22,7 +22,7 @@ from neuro2voc.spectrograms import (
     resampled,
 )
 from neuro2voc.splits import folds_of
-from neuro2voc.trials import used_trials
+from neuro2voc.trials import bout_spans
 
 AROUND = 0.05  # s before a bout's first syllable and behind its last
 LOUDEST = 0.999  # quantile of the song's power that is 0 dB; the very loudest cell may be a click
@@ -159,10 +159,8 @@ def _stretches(
         spans = recording.sessions[["start_time", "stop_time"]].to_numpy(float)
         bouts = enumerate(np.clip(spans, source.start_time, source.stop_time))
     else:
-        used = set(used_trials(trials, recording.name)["bout"])
-        song = trials[trials["bout"].isin(used)].groupby("bout")
-        spans = np.c_[song["onset"].min() - AROUND, song["offset"].max() + AROUND]
-        bouts = zip(song.groups, spans, strict=True)
+        song = bout_spans(trials, recording.name)
+        bouts = zip(song.index, song.to_numpy() + [-AROUND, AROUND], strict=True)
     found, last = [], -np.inf
     for number, (begin, end) in bouts:
         begin, end = max(begin, source.start_time, last), min(end, source.stop_time)

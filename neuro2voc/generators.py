@@ -18,7 +18,8 @@ from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 
 from neuro2voc.frames import Frames, inner_blocks, overlap_add, windows_of
-from neuro2voc.sound_identity import GAP, stretched, sung_trials, syllable_of_frames
+from neuro2voc.interpolation import stretched
+from neuro2voc.sound_identity import GAP, sung_trials, syllable_of_frames
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,8 @@ import pandas as pd
 
 from neuro2voc.errors import DataError
 from neuro2voc.frames import Frames
-from neuro2voc.sound_identity import stretched, sung_trials
+from neuro2voc.interpolation import stretched
+from neuro2voc.sound_identity import sung_trials
 from neuro2voc.sources.simulate import Truth
 from neuro2voc.sources.synthesis import sing_song
 from neuro2voc.spectrograms import levels, power_frames, resampled

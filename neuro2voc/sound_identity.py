@@ -11,6 +11,7 @@ from sklearn.preprocessing import StandardScaler
 
 from neuro2voc.errors import DataError
 from neuro2voc.frames import Frames
+from neuro2voc.interpolation import stretched
 from neuro2voc.splits import folds_of
 from neuro2voc.trials import used_trials
 
@@ -18,17 +19,6 @@ LENGTH = 16  # frames to which every syllable is stretched; about 6 ms each of a
 COMPONENTS = 30  # of the syllables' shapes, more than there are types
 REAL = "real"  # the name of the sound that was sung, among methods
 GAP = "gap"  # the label of frames between syllables
-
-
-def stretched(level: np.ndarray, length: int) -> np.ndarray:
-    """Return levels (frames, bands) interpolated to another number of frames, end to end.
-
-    One frame is repeated; there must be at least one.
-    """
-    place = np.linspace(0, len(level) - 1, length)
-    low = np.minimum(place.astype(int), max(len(level) - 2, 0))
-    share = (place - low)[:, None]
-    return (1 - share) * level[low] + share * level[np.minimum(low + 1, len(level) - 1)]
 
 
 def sung_trials(frames: Frames, trials: pd.DataFrame, split: pd.DataFrame) -> pd.DataFrame:

@@ -9,7 +9,7 @@ from neuro2voc.activity import activity_between
 from neuro2voc.errors import DataError
 from neuro2voc.recording import Binned, Recording
 from neuro2voc.splits import NONE, folds_of
-from neuro2voc.trials import used_trials
+from neuro2voc.trials import bout_spans
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,12 +94,9 @@ def _spans(
     sessions = recording.sessions[["start_time", "stop_time"]].to_numpy(float)
     if trials.empty:
         return [(number, begin, end) for number, (begin, end) in enumerate(sessions)]
-    bouts = set(used_trials(trials)["bout"])
-    song = trials[trials["bout"].isin(bouts)].groupby("bout")
     found, last = [], -np.inf
-    for number, begin, end in zip(
-        song.groups, song["onset"].min() - around, song["offset"].max() + around, strict=True
-    ):
+    for number, onset, offset in bout_spans(trials, recording.name).itertuples():
+        begin, end = onset - around, offset + around
         inside = sessions[(sessions[:, 0] < end) & (sessions[:, 1] > begin)]
         begin, end = max(begin, last, inside[0, 0]), min(end, inside[-1, 1])
         found.append((int(number), begin, end))

@@ -13,6 +13,7 @@ import pandas as pd
 from neuro2voc.curves import Protocol, shifted_birds
 from neuro2voc.errors import DataError
 from neuro2voc.frames import Frames
+from neuro2voc.interpolation import sampled
 from neuro2voc.nulls import table_beside_null
 from neuro2voc.recording import Recording
 from neuro2voc.warping import (
@@ -24,7 +25,6 @@ from neuro2voc.warping import (
     linear_places,
     make_renditions,
     rows_of,
-    sampled,
     standardised,
     unwarped_places,
 )
