@@ -28,6 +28,7 @@ from neuro2voc.decoding import outer_folds
 from neuro2voc.errors import DataError
 from neuro2voc.evaluation import p_value, summary
 from neuro2voc.features import feature_matrix
+from neuro2voc.nulls import null_columns
 from neuro2voc.splits import NONE, read_split
 from neuro2voc.trials import read_trials, used_trials
 
@@ -240,13 +241,7 @@ def _beside_wrong(frames: list[pd.DataFrame], how: str, resamples: int, seed: in
     if how == "transferred":  # of two syllables each time
         scores |= {"chance": 0.5, "bits": np.nan}
     null = [summary(f, f["bout"], 1, seed)["balanced_accuracy"] for f in others]
-    return scores | {
-        "null_mean": np.mean(null),
-        "null_low": np.min(null),
-        "null_high": np.max(null),
-        "null_replicates": len(null),
-        "p": p_value(scores["balanced_accuracy"], null),
-    }
+    return scores | null_columns(null) | {"p": p_value(scores["balanced_accuracy"], null)}
 
 
 def read_bird(

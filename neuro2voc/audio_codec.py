@@ -14,7 +14,8 @@ import pandas as pd
 import torch
 
 from neuro2voc.errors import DataError
-from neuro2voc.frames import Frames, activity_around, lagged
+from neuro2voc.frame_activity import activity_around, lagged
+from neuro2voc.frames import Frames
 from neuro2voc.recording import Audio, Recording
 from neuro2voc.spectrograms import SpectrogramSettings, levels, power_frames, resampled
 from neuro2voc.splits import NONE, contiguous_blocks
@@ -195,7 +196,7 @@ def generate_by_audio_codec(
     folder : path
         See `read_audio_codec`.
     before, after, bin : float
-        s; see `neuro2voc.frames.lagged`.
+        s; see `neuro2voc.frame_activity.lagged`.
 
     Returns
     -------

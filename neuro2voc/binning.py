@@ -1,8 +1,7 @@
 """Spikes to counts in windows of time.
 
 Windows are half-open, [start, stop). Times are compared on a clock of whole nanoseconds, so that a
-spike that lies on an edge falls to the bin that begins there, whatever the rounding of seconds.
-Counts are exact: no spike on an edge is left to rounding, and no count wraps.
+spike on an edge falls to the bin that begins there, whatever the rounding. No count wraps.
 """
 
 from collections.abc import Iterator, Sequence
@@ -233,10 +232,9 @@ def rebin(activity: Binned, starts: np.ndarray, stops: np.ndarray) -> np.ndarray
     for unit in range(len(activity)):
         total = np.append(0.0, np.cumsum(activity.values[:, unit], dtype=np.float64))
         if not np.isfinite(total[-1]):
-            name = activity.table.index[unit]
             raise DataError(
-                f"The activity of unit {name} has values that are no numbers; drop the unit, or "
-                "leave those times out of its observed intervals and put 0 there."
+                f"The activity of unit {activity.table.index[unit]} has values that are no "
+                "numbers; drop the unit, or put 0 there and leave it out of the observed intervals."
             )
         # Activity is constant within a bin, so its running total is straight between edges.
         below = np.interp(first, np.arange(len(total)), total)
@@ -273,8 +271,7 @@ def make_tensor(recording: Recording, trials: pd.DataFrame, window: Window) -> T
     elif window.align == SYLLABLE:
         counts = count_spikes(units.spike_times, np.hstack([starts, stops]))
     else:
-        alignment = starts[:, 0] - window.bin_starts[0]
-        counts = count_window(units.spike_times, window, alignment)
+        counts = count_window(units.spike_times, window, starts[:, 0] - window.bin_starts[0])
     return Tensor(
         window=window,
         counts=counts,
@@ -295,13 +292,18 @@ def _observed(
     whole = (start >= bounds[:, 0]) & (stop <= bounds[:, 1])
     units = recording.units
     if isinstance(units, Binned):
-        whole &= (start >= nanoseconds(units.start_time)) & (stop <= nanoseconds(units.stop_time))
+        whole &= within(np.array([[units.start_time, units.stop_time]]), start, stop)
     observed = np.repeat(whole[:, None], len(units), axis=1)
     for unit, intervals in enumerate(units.observed or ()):
-        begin, end = nanoseconds(intervals).T
-        row = np.searchsorted(begin, start, side="right")
-        observed[:, unit] &= stop <= np.r_[np.iinfo(np.int64).min, end][row]
+        observed[:, unit] &= within(intervals, start, stop)
     return observed
+
+
+def within(intervals: np.ndarray, start: np.ndarray, stop: np.ndarray) -> np.ndarray:
+    """Return which stretches [start, stop), ns, lie whole in one of the intervals (k, 2), s."""
+    begin, end = nanoseconds(intervals).T
+    row = np.searchsorted(begin, start, side="right")
+    return stop <= np.r_[np.iinfo(np.int64).min, end][row]
 
 
 def write_tensor(tensor: Tensor, path: str) -> None:

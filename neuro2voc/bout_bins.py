@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from neuro2voc.binning import count_spikes, nanoseconds
+from neuro2voc.activity import activity_between
 from neuro2voc.errors import DataError
-from neuro2voc.recording import Binned, Recording
+from neuro2voc.recording import Recording
+from neuro2voc.runs import runs
 from neuro2voc.splits import NONE, folds_of
-from neuro2voc.trials import used_trials
+from neuro2voc.trials import bout_spans, used_trials
 
 log = logging.getLogger(__name__)
 
@@ -61,8 +62,7 @@ class BoutBins:
     @property
     def pieces(self) -> list[slice]:
         """The rows of each bout, in time."""
-        firsts = np.flatnonzero(np.r_[True, np.diff(self.bout) != 0])
-        return [slice(a, b) for a, b in zip(firsts, [*firsts[1:], len(self)], strict=True)]
+        return runs(self.bout)
 
     def only(self, rows: np.ndarray) -> "BoutBins":
         """Return some of the bins; whole bouts, or windows would join what was apart."""
@@ -111,8 +111,8 @@ def bout_bins(
             f"needs at least {LEAST}."
         )
     parts, short = [], 0
-    for bout, song in trials[trials["bout"].isin(set(used["bout"]))].groupby("bout"):
-        begin, end = song["onset"].min() - lead, song["offset"].max()
+    for bout, onset, end in bout_spans(trials, recording.name).itertuples():
+        begin = onset - lead
         count = int(np.floor((end - begin) / width + 1e-6))
         if count < max(shortest, 1):
             short += 1
@@ -159,34 +159,3 @@ def _syllables(used: pd.DataFrame, times: np.ndarray) -> tuple[np.ndarray, np.nd
     label = np.where(inside, used["label"].to_numpy(dtype=str)[row], SILENCE)
     position = (times - onset[row]) / (offset[row] - onset[row])
     return label, np.where(inside, position, np.nan)
-
-
-def activity_between(recording: Recording, edges: np.ndarray) -> np.ndarray:
-    """Return activity (bins, units) between edges (s); see `BoutBins.activity`."""
-    units = recording.units
-    if isinstance(units, Binned):
-        values = _overlapping(units, edges)
-    else:
-        counts = count_spikes(units.spike_times, nanoseconds(edges)[None])
-        values = counts[0].T.astype(np.float32)
-    middle = (edges[:-1] + edges[1:]) / 2
-    for unit, observed in enumerate(units.observed or ()):
-        row = np.searchsorted(observed[:, 0], middle, side="right") - 1
-        seen = (row >= 0) & (middle < observed[np.maximum(row, 0), 1])
-        values[~seen, unit] = np.nan
-    return values
-
-
-def _overlapping(units: Binned, edges: np.ndarray) -> np.ndarray:
-    """Spread activity in bins over other bins; counts by their share, levels by their mean."""
-    total = np.concatenate([np.zeros((1, len(units))), np.cumsum(units.values, 0, dtype=float)])
-    places = (edges - units.start_time) * units.rate
-    inside = (places[:-1] >= -1e-6) & (places[1:] <= len(units.values) + 1e-6)
-    places = np.clip(places, 0, len(units.values))
-    row = np.minimum(places.astype(int), len(units.values) - 1)
-    until = total[row] + (places - row)[:, None] * units.values[row]
-    values = np.diff(until, axis=0)
-    if not units.additive:
-        values /= np.maximum(np.diff(places), 1e-9)[:, None]
-    values[~inside] = np.nan
-    return values.astype(np.float32)

@@ -9,7 +9,7 @@ reference would tell it.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -26,6 +26,8 @@ from neuro2voc.curves import Protocol, shifted_birds
 from neuro2voc.errors import DataError
 from neuro2voc.evaluation import p_value
 from neuro2voc.frames import Frames
+from neuro2voc.interpolation import sampled
+from neuro2voc.nulls import null_columns
 from neuro2voc.recording import Recording
 from neuro2voc.warping import (
     Parts,
@@ -35,7 +37,6 @@ from neuro2voc.warping import (
     make_renditions,
     reference_length,
     rows_of,
-    sampled,
     standardised,
 )
 
@@ -202,7 +203,9 @@ def canonical_table(
             correlations(latents(moved, sound, renditions.folds), every[None])[0]
             for moved in activity[1:]
         ]
-        tables.append(beside_shifted(table, shifted) if shifted else table)
+        if shifted:
+            table = table.assign(**null_columns(padded(shifted, len(table)), "shifted"))
+        tables.append(table)
         log.info("%s: %s", question, table["correlation"].head(3).round(3).tolist())
     table = pd.concat(tables, ignore_index=True).reindex(columns=COLUMNS)
     return table.assign(
@@ -236,12 +239,6 @@ def judged(held_out: list[Latents], in_sample: list[Latents], orders: np.ndarray
     )
 
 
-def beside_shifted(table: pd.DataFrame, shifted: list[np.ndarray]) -> pd.DataFrame:
-    """Put the correlations of shifted surrogates beside; of those with fewer pairs some miss."""
-    values = pd.DataFrame(shifted).reindex(columns=range(len(table)))
-    return table.assign(
-        shifted_mean=values.mean().to_numpy(),
-        shifted_low=values.min().to_numpy(),
-        shifted_high=values.max().to_numpy(),
-        shifted_replicates=len(shifted),
-    )
+def padded(correlations: Sequence[np.ndarray], pairs: int) -> np.ndarray:
+    """Return correlations (n, pairs) of surrogates, NaN where one has fewer pairs."""
+    return pd.DataFrame(correlations).reindex(columns=range(pairs)).to_numpy()

@@ -11,9 +11,10 @@ from neuro2voc.baselines import duration_only, majority, previous_syllable
 from neuro2voc.configuration import BASELINES
 from neuro2voc.decoders import make_decoder
 from neuro2voc.decoding import commonest, cross_decode, fixed_fit, outer_folds, sum_up
-from neuro2voc.evaluation import balanced_accuracy, confusion, p_value, smallest_effect
+from neuro2voc.evaluation import balanced_accuracy, confusion
 from neuro2voc.files import read_csv
 from neuro2voc.inclusion import with_included
+from neuro2voc.nulls import cell_beside_null
 from neuro2voc.recording import Recording
 from neuro2voc.splits import NONE
 from neuro2voc.surrogates import surrogate
@@ -274,12 +275,4 @@ def _beside_null(cell: dict, null: pd.DataFrame | None, decoder: str, feature: s
     if null is None:
         return {}
     rows = (null["decoder"] == decoder) & (null["feature"] == feature)
-    scores = null.loc[rows, "balanced_accuracy"].to_numpy()
-    return {
-        "null_mean": scores.mean(),
-        "null_low": scores.min(),
-        "null_high": scores.max(),
-        "null_replicates": len(scores),
-        "p": p_value(cell["balanced_accuracy"], scores),
-        "smallest_effect": smallest_effect(scores, cell["chance"]),
-    }
+    return cell_beside_null(cell, null.loc[rows, "balanced_accuracy"].to_numpy())

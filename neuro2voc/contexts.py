@@ -9,11 +9,12 @@ import pandas as pd
 
 from neuro2voc.binning import Window, make_tensor
 from neuro2voc.configuration import derive_seed
-from neuro2voc.curves import Points, Protocol, beside_null, shifted_birds
+from neuro2voc.curves import Points, Protocol, shifted_birds
 from neuro2voc.decoding import outer_folds, sum_up
 from neuro2voc.features import feature_matrix
 from neuro2voc.growing import LEVEL, decode_windows, previous_baseline
 from neuro2voc.network_training import NetworkSettings
+from neuro2voc.nulls import table_beside_null
 from neuro2voc.recording import Recording
 from neuro2voc.sequence_fit import decode_by_sequences, reading_settings
 from neuro2voc.sources.oracle import consult
@@ -174,8 +175,7 @@ def _network_rows(
     one = replace(protocol, null_seeds=protocol.null_seeds[:1])
     for bird, used in shifted_birds(recording, trials, one):
         null = pd.DataFrame(decoded(bird, used, ", shifted"))["balanced_accuracy"].to_numpy()
-        table["point"] = table.index
-        table = beside_null(table, dict(enumerate(null[:, None]))).assign(p=np.nan)
+        table = table_beside_null(table, null[None]).assign(p=np.nan)
     return table
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 
 from neuro2voc.decoders import make_decoder
 from neuro2voc.decoding import commonest, cross_decode, fixed_fit, outer_folds, sum_up, tuned_fit
-from neuro2voc.evaluation import p_value
+from neuro2voc.nulls import table_beside_null
 from neuro2voc.recording import Recording
 from neuro2voc.surrogates import surrogate
 from neuro2voc.trials import make_trials, used_trials
@@ -111,7 +111,7 @@ def curve(
     if not protocol.null_seeds:
         return table
     null = null_scores(recording, trials, split, points_of, settings, protocol)
-    return beside_null(table, null)
+    return table_beside_null(table, np.stack([null[point] for point in table["point"]], axis=1))
 
 
 def null_scores(
@@ -141,18 +141,3 @@ def shifted_birds(
         bird = surrogate(recording, "shifted", seed, trials)
         yield bird, used_trials(make_trials(bird, **protocol.trials))
         log.info("surrogate %d of %d", replicate, len(protocol.null_seeds))
-
-
-def beside_null(table: pd.DataFrame, null: dict[object, np.ndarray]) -> pd.DataFrame:
-    """Put each row's null beside it: mean, range, number of replicates and p."""
-    beside = [
-        {
-            "null_mean": null[row.point].mean(),
-            "null_low": null[row.point].min(),
-            "null_high": null[row.point].max(),
-            "null_replicates": len(null[row.point]),
-            "p": p_value(row.balanced_accuracy, null[row.point]),
-        }
-        for row in table.itertuples()
-    ]
-    return pd.concat([table, pd.DataFrame(beside)], axis=1)

@@ -24,6 +24,7 @@ from neuro2voc.decoders import make_decoder
 from neuro2voc.embedding import DIMENSIONS, Recipe, Trained, spread
 from neuro2voc.errors import DataError
 from neuro2voc.evaluation import p_value, summary
+from neuro2voc.nulls import null_columns
 from neuro2voc.projections import COUNTS, fit_space, thinned
 from neuro2voc.recording import Recording
 from neuro2voc.splits import NONE
@@ -316,13 +317,7 @@ def _table(own: Run, leaks: dict[Cell, float], null: list[dict], plan: Plan) -> 
 def _beside(observed: float, null: np.ndarray) -> dict:
     if not len(null):
         return {"null_replicates": 0}
-    return {
-        "null_mean": null.mean(),
-        "null_low": null.min(),
-        "null_high": null.max(),
-        "null_replicates": len(null),
-        "p": p_value(observed, null),
-    }
+    return null_columns(null) | {"p": p_value(observed, null)}
 
 
 def _networks_of(networks: pd.DataFrame, method: str, field: int) -> dict:

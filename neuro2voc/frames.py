@@ -1,20 +1,19 @@
-"""Song in frames: a spectrogram of every bout, and the activity at the same time.
+"""Song in frames: a spectrogram of every bout.
 
 Frames are kept for the bouts with syllables that are decoded, and of a recording without labels for
 all of its sound. They have their fold from the clock, like everything else.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import h5py
 import numpy as np
 import pandas as pd
 
-from neuro2voc.binning import count_spikes, nanoseconds
 from neuro2voc.errors import DataError
 from neuro2voc.files import hdf5_writer
-from neuro2voc.recording import Audio, Binned, Recording, Spectrogram
+from neuro2voc.recording import Audio, Recording, Spectrogram
+from neuro2voc.runs import runs
 from neuro2voc.spectrograms import (
     SpectrogramSettings,
     check_rate,
@@ -23,7 +22,7 @@ from neuro2voc.spectrograms import (
     resampled,
 )
 from neuro2voc.splits import folds_of
-from neuro2voc.trials import used_trials
+from neuro2voc.trials import bout_spans
 
 AROUND = 0.05  # s before a bout's first syllable and behind its last
 LOUDEST = 0.999  # quantile of the song's power that is 0 dB; the very loudest cell may be a click
@@ -72,12 +71,15 @@ class Frames:
     @property
     def pieces(self) -> list[slice]:
         """The rows of each piece, in time."""
-        firsts = np.flatnonzero(np.r_[True, np.diff(self.piece) != 0])
-        return [slice(a, b) for a, b in zip(firsts, [*firsts[1:], len(self.piece)], strict=True)]
+        return runs(self.piece)
 
     def folds(self, split: pd.DataFrame) -> np.ndarray:
         """Return the fold (frames,) of each frame under a split, -1 in guards and outside."""
         return folds_of(split, self.start, self.start + self.hop)
+
+    def held(self, fold: np.ndarray) -> list[slice]:
+        """Return the rows of each stretch of one fold (frames,) within a piece, in time."""
+        return [rows for rows in runs(fold, self.piece) if fold[rows.start] >= 0]
 
     def within(self, onset: float, offset: float) -> slice:
         """Return the rows of the frames whose middle lies in [onset, offset) s."""
@@ -157,10 +159,8 @@ def _stretches(
         spans = recording.sessions[["start_time", "stop_time"]].to_numpy(float)
         bouts = enumerate(np.clip(spans, source.start_time, source.stop_time))
     else:
-        used = set(used_trials(trials, recording.name)["bout"])
-        song = trials[trials["bout"].isin(used)].groupby("bout")
-        spans = np.c_[song["onset"].min() - AROUND, song["offset"].max() + AROUND]
-        bouts = zip(song.groups, spans, strict=True)
+        song = bout_spans(trials, recording.name)
+        bouts = zip(song.index, song.to_numpy() + [-AROUND, AROUND], strict=True)
     found, last = [], -np.inf
     for number, (begin, end) in bouts:
         begin, end = max(begin, source.start_time, last), min(end, source.stop_time)
@@ -205,107 +205,9 @@ def _power(
     return power_frames(resampled(heard, audio.rate, settings.rate), settings, count)
 
 
-def activity_around(
-    recording: Recording, frames: Frames, before: float, after: float
-) -> list[np.ndarray]:
-    """Return the activity of all units during each piece, and some time before and after.
-
-    Parameters
-    ----------
-    recording : Recording
-    frames : Frames
-    before, after : float
-        s before the first frame and behind the beginning of the last; each is taken up to a whole
-        number of hops.
-
-    Returns
-    -------
-    list of ndarray (hops, units)
-        float32: spikes in each hop, or of activity in bins the value of the bin that holds the
-        hop's middle (of counts, the share of a hop). NaN where a unit was not observed. Row
-        ``ceil(before / hop)`` is the first frame's.
-    """
-    hop = frames.hop
-    ahead, behind = hops(before, hop), max(hops(after, hop) - 1, 0)
-    found = []
-    for piece in frames.pieces:
-        count = piece.stop - piece.start + ahead + behind
-        begin = frames.start[piece.start] - ahead * hop
-        edges = begin + hop * np.arange(count + 1)
-        found.append(_activity(recording, edges))
-    return found
-
-
 def hops(time: float, hop: float) -> int:
     """Return how many hops hold a time (s)."""
     return int(np.ceil(time / hop - 1e-6))
-
-
-def _activity(recording: Recording, edges: np.ndarray) -> np.ndarray:
-    units = recording.units
-    middle = (edges[:-1] + edges[1:]) / 2
-    if isinstance(units, Binned):
-        row = np.floor((middle - units.start_time) * units.rate).astype(int)
-        inside = (row >= 0) & (row < len(units.values))
-        values = units.values[np.clip(row, 0, len(units.values) - 1)].astype(np.float32)
-        values[~inside] = np.nan
-        if units.additive:
-            values *= (edges[1] - edges[0]) * units.rate
-    else:
-        counts = count_spikes(units.spike_times, nanoseconds(edges)[None])
-        values = counts[0].T.astype(np.float32)
-    for unit, observed in enumerate(units.observed or ()):
-        row = np.searchsorted(observed[:, 0], middle, side="right") - 1
-        seen = (row >= 0) & (middle < observed[np.maximum(row, 0), 1])
-        values[~seen, unit] = np.nan
-    return values
-
-
-def lagged(
-    activity: Sequence[np.ndarray], frames: Frames, before: float, after: float, bin: float
-) -> np.ndarray:
-    """Return for each frame the activity in bins around it.
-
-    Parameters
-    ----------
-    activity : sequence of ndarray
-        As `activity_around` returns it for the same `before` and `after`.
-    frames : Frames
-    before, after : float
-        s before and behind the beginning of the frame; a negative `after` ends before it.
-    bin : float
-        s, in effect the nearest whole number of hops. Bins adjoin, from `before` on, as many as
-        fit.
-
-    Returns
-    -------
-    ndarray (frames, bins, units)
-        float32 means over those hops of each bin in which the unit was observed, else NaN.
-    """
-    hop = frames.hop
-    ahead = hops(before, hop)
-    width = max(1, round(bin / hop))
-    bins = (ahead + hops(after, hop)) // width
-    if bins < 1:
-        raise DataError(
-            f"Activity from {before:g} s before to {after:g} s behind holds no bin of {bin:g} s; "
-            "widen it, or narrow the bin, under `activity:` in config.yaml."
-        )
-    parts = []
-    for piece, values in zip(frames.pieces, activity, strict=True):
-        count = piece.stop - piece.start
-        first = np.arange(count)[:, None] + width * np.arange(bins)
-        seen = np.isfinite(values)
-        total, hops_seen = _running(np.where(seen, values, 0)), _running(seen)
-        sums = total[first + width] - total[first]
-        over = hops_seen[first + width] - hops_seen[first]
-        parts.append(np.divide(sums, over, out=np.full(sums.shape, np.nan), where=over > 0))
-    return np.concatenate(parts).astype(np.float32)
-
-
-def _running(values: np.ndarray) -> np.ndarray:
-    """Return sums (n + 1, units) of all rows before each row."""
-    return np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(values, 0, dtype=float)])
 
 
 def write_frames(frames: Frames, path: str) -> None:
@@ -383,11 +285,13 @@ def inner_blocks(
     pieces, counts = np.unique(frames.piece[rows], return_counts=True)
     if len(pieces) >= folds:
         middle = np.cumsum(counts) - counts / 2
-        block = np.minimum((folds * middle / len(rows)).astype(int), folds - 1)
+        order = np.arange(folds)
+        first = np.searchsorted((folds * middle / len(rows)).astype(int), order)
         # Every block has a piece, however long some are.
-        block = np.maximum.accumulate(np.minimum(block, np.arange(len(pieces))))
-        block = np.maximum(block, np.arange(len(pieces)) - len(pieces) + folds)
-        of_row = block[np.searchsorted(pieces, frames.piece[rows])]
+        first = np.maximum.accumulate(first - order) + order
+        first = np.minimum(first, len(pieces) - folds + order)
+        piece = np.searchsorted(pieces, frames.piece[rows])
+        of_row = np.searchsorted(first, piece, side="right") - 1
     else:
         of_row = folds * np.arange(len(rows)) // len(rows)
     parts = []

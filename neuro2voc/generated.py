@@ -8,7 +8,8 @@ import numpy as np
 
 from neuro2voc.errors import DataError
 from neuro2voc.files import hdf5_writer
-from neuro2voc.frames import Frames, activity_around, lagged
+from neuro2voc.frame_activity import activity_around, lagged
+from neuro2voc.frames import Frames
 from neuro2voc.recording import Recording
 
 # A thirtieth of a dB at the floor, finer than anything that is measured.
@@ -24,7 +25,7 @@ def song_activity(recording: Recording, frames: Frames, around: Mapping[str, flo
     frames : Frames
         Of the recording, or of its parent.
     around : mapping
-        before, after, bin in s; see `neuro2voc.frames.lagged`.
+        before, after, bin in s; see `neuro2voc.frame_activity.lagged`.
     """
     activity = activity_around(recording, frames, around["before"], around["after"])
     return lagged(activity, frames, **around)

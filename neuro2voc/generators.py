@@ -18,7 +18,8 @@ from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 
 from neuro2voc.frames import Frames, inner_blocks, overlap_add, windows_of
-from neuro2voc.sound_identity import stretched, sung_trials
+from neuro2voc.interpolation import stretched
+from neuro2voc.sound_identity import GAP, sung_trials, syllable_of_frames
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +34,6 @@ NEARBY = 0.04  # s of song that the nearest stretch of training activity gives a
 SMOOTH = 0.02  # s over which the probabilities of syllables are averaged
 SHORTEST = 0.02  # s; what is shorter is no syllable
 MEAN = 64  # frames of a mean spectrogram, more than any syllable of song has at 4 ms
-GAP = "gap"
 
 
 def generate(
@@ -56,7 +56,7 @@ def generate(
         spectrogram of the syllable that a linear discriminant takes the activity for.
     frames : Frames
     activity : ndarray (frames, bins, units)
-        See `neuro2voc.frames.lagged`.
+        See `neuro2voc.frame_activity.lagged`.
     trials, split : DataFrame
         See `neuro2voc.trials` and `neuro2voc.splits`.
     seed : int
@@ -186,7 +186,7 @@ def _of_syllables(
     held: int,
 ) -> np.ndarray:
     """Say at every frame which syllable is sung, if any, and put its mean spectrogram there."""
-    truth = labels_of(frames, trials)
+    truth, _ = syllable_of_frames(frames, trials)
     clear = kept & (truth != "")
     decoder = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto").fit(
         X[clear], truth[clear]
@@ -213,14 +213,6 @@ def _of_syllables(
         for first, stop in [(a, b) for a, b, heard in spans if heard == label]:
             made[first:stop] = stretched(mean, stop - first)
     return made
-
-
-def labels_of(frames: Frames, trials: pd.DataFrame) -> np.ndarray:
-    """Return what is sung in each frame (frames,): a label, 'gap', or '' for what is set aside."""
-    label = np.full(len(frames.level), GAP, dtype=object)
-    for row in trials.itertuples():
-        label[frames.within(row.onset, row.offset)] = row.label if row.used else ""
-    return label.astype(str)
 
 
 def generate_all(

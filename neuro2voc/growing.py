@@ -8,11 +8,12 @@ import pandas as pd
 
 from neuro2voc.baselines import previous_syllable
 from neuro2voc.binning import PER_SECOND, Window, make_tensor
-from neuro2voc.curves import Points, Protocol, beside_null, shifted_birds
+from neuro2voc.curves import Points, Protocol, shifted_birds
 from neuro2voc.decoding import cross_decode, fixed_fit, outer_folds, sum_up
 from neuro2voc.discriminant import discriminate
 from neuro2voc.errors import DataError
 from neuro2voc.evaluation import balanced_accuracy, confusion, information_bits
+from neuro2voc.nulls import table_beside_null
 from neuro2voc.recording import Recording
 from neuro2voc.splits import NONE
 from neuro2voc.trials import used_trials
@@ -100,16 +101,17 @@ def decode_windows(
     if not protocol.null_seeds:
         return table
     labels = used["label"].unique()
-    null: dict[object, list[float]] = {point: [] for point in table["point"]}
-    bits: dict[object, list[float]] = {point: [] for point in table["point"]}
+    null, bits = [], []
     for bird, mine in shifted_birds(recording, trials, protocol):
-        for point, frame in _predictions(points_of(bird, mine), mine, split):
-            matrix = confusion(frame["truth"], frame["prediction"], labels)
-            null[point].append(float(balanced_accuracy(matrix)))
-            bits[point].append(information_bits(matrix))
+        matrices = [
+            confusion(frame["truth"], frame["prediction"], labels)
+            for _, frame in _predictions(points_of(bird, mine), mine, split)
+        ]
+        null.append([balanced_accuracy(matrix) for matrix in matrices])
+        bits.append([information_bits(matrix) for matrix in matrices])
     for name, of in (("mean", np.mean), ("low", np.min), ("high", np.max)):
-        table[f"bits_null_{name}"] = [of(bits[point]) for point in table["point"]]
-    return beside_null(table, {point: np.array(scores) for point, scores in null.items()})
+        table[f"bits_null_{name}"] = of(bits, axis=0)
+    return table_beside_null(table, null)
 
 
 def _predictions(

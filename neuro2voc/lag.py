@@ -21,6 +21,7 @@ from neuro2voc.discriminant import cross_predict
 from neuro2voc.errors import DataError
 from neuro2voc.evaluation import balanced_accuracy, p_value
 from neuro2voc.moving import moving_counts
+from neuro2voc.nulls import null_columns
 from neuro2voc.predecessors import successor, takes_part
 from neuro2voc.recording import Recording
 from neuro2voc.splits import NONE
@@ -168,8 +169,7 @@ def lag_table(
         }
         if null:
             values = np.array([replicate[curve] for replicate in null])
-            part |= {"null_mean": values.mean(axis=0), "null_low": values.min(axis=0)}
-            part |= {"null_high": values.max(axis=0), "null_replicates": len(null)}
+            part |= null_columns(values)
             p = [p_value(s, n) for s, n in zip(score, values.T, strict=True)]
             part["p"] = np.where(np.isfinite(score), p, np.nan)
         parts.append(pd.DataFrame(part))

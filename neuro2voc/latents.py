@@ -18,8 +18,9 @@ from neuro2voc.frames import Frames
 from neuro2voc.joint_vae import joint_latents, stretch_rows, stretches
 from neuro2voc.latent_decoding import NEIGHBOURS, decoded_rows, make_classifier
 from neuro2voc.networks.joint_vae import JointVAE
-from neuro2voc.neural_windows import WindowSettings, make_windows, syllable_of_frames
+from neuro2voc.neural_windows import WindowSettings, make_windows
 from neuro2voc.recording import Recording
+from neuro2voc.sound_identity import syllable_of_frames
 
 NEURAL, VOCAL = "neural", "vocal"
 # Trained on the first, tested on the second.
@@ -86,7 +87,7 @@ def make_latents(
     return Latents(
         {int(name): joint_latents(one, windows.count[rows]) for name, one in models.items()},
         {int(name): joint_latents(one, None, level) for name, one in models.items()},
-        label[rows].astype(str),
+        label[rows],
         frames.piece[rows],
         fold[rows],
     )

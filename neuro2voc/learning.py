@@ -12,7 +12,8 @@ from neuro2voc.curves import Protocol, null_scores
 from neuro2voc.decoders import make_decoder
 from neuro2voc.decoding import commonest, cross_decode, fixed_fit, outer_folds, sum_up, tuned_fit
 from neuro2voc.differences import difference_over_bouts
-from neuro2voc.evaluation import balanced_accuracy, confusion, p_value, smallest_effect
+from neuro2voc.evaluation import balanced_accuracy, confusion
+from neuro2voc.nulls import cell_beside_null
 from neuro2voc.recording import Recording
 from neuro2voc.splits import NONE
 from neuro2voc.trials import used_trials
@@ -112,14 +113,7 @@ def learning_table(
                 {0: commonest(chosen)},
                 replace(protocol, decoder=name),
             )[0]
-            rows[-1] |= {
-                "null_mean": null.mean(),
-                "null_low": null.min(),
-                "null_high": null.max(),
-                "null_replicates": len(null),
-                "p": p_value(rows[-1]["balanced_accuracy"], null),
-                "smallest_effect": smallest_effect(null, rows[-1]["chance"]),
-            }
+            rows[-1] |= cell_beside_null(rows[-1], null)
     return pd.DataFrame(rows)
 
 

@@ -80,15 +80,12 @@ def example_rows(frames: Frames, trials: pd.DataFrame, split: pd.DataFrame) -> l
 
 
 def _middles(frames: Frames, fold: np.ndarray) -> list[slice]:
-    edge = (np.diff(fold) != 0) | (np.diff(frames.piece) != 0)
-    firsts = np.r_[0, np.flatnonzero(edge) + 1, len(fold)]
-    stretches = pd.DataFrame({"first": firsts[:-1], "length": np.diff(firsts)})
-    stretches["fold"] = fold[firsts[:-1]]
-    chosen = []
-    for _, own in stretches[stretches["fold"] >= 0].groupby("fold"):
-        longest = own.loc[own["length"].idxmax()]
-        length = min(int(longest["length"]), round(MIDDLE / frames.hop))
-        first = int(longest["first"] + (longest["length"] - length) // 2)
+    held, chosen = frames.held(fold), []
+    for number in np.unique(fold[fold >= 0]):
+        own = [rows for rows in held if fold[rows.start] == number]
+        longest = max(own, key=lambda rows: rows.stop - rows.start)
+        length = min(longest.stop - longest.start, round(MIDDLE / frames.hop))
+        first = (longest.start + longest.stop - length) // 2
         chosen.append(slice(first, first + length))
     return sorted(chosen, key=lambda rows: rows.start)
 

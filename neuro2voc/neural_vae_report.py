@@ -11,9 +11,10 @@ from neuro2voc.frames import Frames
 from neuro2voc.latent_decoding import decoded_rows, decoding_table
 from neuro2voc.networks.neural_vae import NeuralVAE
 from neuro2voc.neural_vae import NeuralSettings, encoded, train_neural_vaes
-from neuro2voc.neural_windows import make_windows, syllable_of_frames, training_rows
+from neuro2voc.neural_windows import make_windows, training_rows
 from neuro2voc.reconstruction import PCA_NAME, WindowPCA, reconstruction_table, reconstructions
 from neuro2voc.recording import Binned, Recording
+from neuro2voc.sound_identity import syllable_of_frames
 from neuro2voc.sources.simulate import Truth
 from neuro2voc.surrogates import surrogate
 
@@ -133,5 +134,5 @@ def decode_models(
         pca = WindowPCA(windows, kept, settings.sizes["latent"])
         features.setdefault(PCA_NAME, {})[int(outer)] = pca.encode(count)
         features.setdefault(RAW, {})[int(outer)] = flat
-    of = (label[rows].astype(str), frames.piece[rows], fold[rows])
+    of = (label[rows], frames.piece[rows], fold[rows])
     return decoding_table(features, *of, resamples, settings.seed)

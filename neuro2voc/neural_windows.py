@@ -8,13 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from neuro2voc.errors import DataError
-from neuro2voc.frames import Frames, activity_around, hops, inner_blocks, lagged
+from neuro2voc.frame_activity import activity_around, lagged
+from neuro2voc.frames import Frames, hops, inner_blocks
 from neuro2voc.recording import Binned, Recording
 from neuro2voc.splits import NONE
-from neuro2voc.trials import used_trials
 
 
 @dataclass(frozen=True)
@@ -168,13 +167,3 @@ def training_rows(frames: Frames, settings: WindowSettings) -> np.ndarray:
     """Return the frames whose windows are trained on: one every `step` of each piece."""
     step = max(1, round(settings.step / frames.hop))
     return np.concatenate([np.arange(p.start, p.stop, step) for p in frames.pieces])
-
-
-def syllable_of_frames(frames: Frames, trials: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Return the label ('' outside syllables) and the trial (-1) of each frame."""
-    label = np.full(len(frames.start), "", dtype=object)
-    trial = np.full(len(frames.start), -1)
-    for row in used_trials(trials).itertuples():
-        inside = frames.within(row.onset, row.offset)
-        label[inside], trial[inside] = row.label, row.trial
-    return label, trial

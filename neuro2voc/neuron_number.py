@@ -8,7 +8,7 @@ import pandas as pd
 
 from neuro2voc.curves import Protocol, shifted_birds
 from neuro2voc.decoding import outer_folds, sum_up
-from neuro2voc.evaluation import p_value
+from neuro2voc.nulls import table_beside_null
 from neuro2voc.recording import Recording
 from neuro2voc.splits import NONE, inner_folds
 from neuro2voc.subsets import baseline_scores, decode_subset, of_units, score, unit_features
@@ -80,7 +80,7 @@ def neuron_number(
     table = pd.DataFrame(rows)
     if protocol.null_seeds:
         null = _null(recording, trials, split, windows, protocol, settings, orders)
-        table = table.join(_beside(table, null))
+        table = table_beside_null(table, null)
     best = sum_up(best_single(features, used, fold, protocol), used, protocol.resamples, 0)
     one = {"choice": BEST, "units": 1, "repeats": 1, **best}
     table = pd.concat([table, pd.DataFrame([one])[[c for c in one if c in table]]])
@@ -124,20 +124,6 @@ def _null(
             means.append(np.mean([score(frame, used) for frame in frames]))
         scores.append(means)
     return np.array(scores)
-
-
-def _beside(table: pd.DataFrame, null: np.ndarray) -> pd.DataFrame:
-    """Return what is to stand beside each number: its null and p."""
-    values = table["balanced_accuracy"]
-    return pd.DataFrame(
-        {
-            "null_mean": null.mean(axis=0),
-            "null_low": null.min(axis=0),
-            "null_high": null.max(axis=0),
-            "null_replicates": len(null),
-            "p": [p_value(value, column) for value, column in zip(values, null.T, strict=True)],
-        }
-    )
 
 
 def best_single(

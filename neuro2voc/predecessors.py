@@ -17,8 +17,8 @@ from neuro2voc.configuration import WHOLE_SYLLABLE_FEATURES
 from neuro2voc.curves import Protocol, shifted_birds
 from neuro2voc.decoding import cross_decode, fixed_fit, outer_folds, sum_up
 from neuro2voc.discriminant import cross_predict
-from neuro2voc.evaluation import p_value, smallest_effect
 from neuro2voc.features import make_features
+from neuro2voc.nulls import cell_beside_null
 from neuro2voc.recording import Recording
 from neuro2voc.splits import NONE
 from neuro2voc.trials import sung, used_trials
@@ -173,7 +173,7 @@ def predecessor_table(
         row = {"feature": name, "training": training}
         row |= sum_up(frame, used, protocol.resamples, protocol.seed)
         row |= {"n_transitions": transitions} | hits.add_prefix("recall_").to_dict()
-        rows.append(row | _beside_null(row, null.get(name) if training == OTHER else None))
+        rows.append(row | cell_beside_null(row, null.get(name) if training == OTHER else None))
     return _with_verdicts(pd.DataFrame(rows))
 
 
@@ -233,19 +233,6 @@ def _null_scores(
             frame = _with_neurons(name, X, used, fold)[name, OTHER]
             null[name].append(sum_up(frame, used, 1, protocol.seed)["balanced_accuracy"])
     return null
-
-
-def _beside_null(row: dict, null: list[float] | None) -> dict:
-    if not null:
-        return {}
-    return {
-        "null_mean": np.mean(null),
-        "null_low": min(null),
-        "null_high": max(null),
-        "null_replicates": len(null),
-        "p": p_value(row["balanced_accuracy"], null),
-        "smallest_effect": smallest_effect(null, row["chance"]),
-    }
 
 
 def _with_verdicts(table: pd.DataFrame) -> pd.DataFrame:

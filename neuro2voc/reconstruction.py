@@ -12,7 +12,8 @@ import pandas as pd
 from sklearn.decomposition import PCA
 
 from neuro2voc.deviance import explained, explained_interval, poisson_deviance, sums_by
-from neuro2voc.frames import Frames, lagged
+from neuro2voc.frame_activity import lagged
+from neuro2voc.frames import Frames
 from neuro2voc.networks.neural_vae import NeuralVAE
 from neuro2voc.neural_vae import (
     NeuralSettings,

@@ -11,7 +11,8 @@ import pandas as pd
 
 from neuro2voc.errors import DataError
 from neuro2voc.frames import Frames
-from neuro2voc.sound_identity import stretched, sung_trials
+from neuro2voc.interpolation import stretched
+from neuro2voc.sound_identity import sung_trials
 from neuro2voc.sources.simulate import Truth
 from neuro2voc.sources.synthesis import sing_song
 from neuro2voc.spectrograms import levels, power_frames, resampled
@@ -68,12 +69,9 @@ def shifted_song(frames: Frames, split: pd.DataFrame) -> np.ndarray:
     """
     fold = frames.folds(split)
     made = np.full(frames.level.shape, np.nan, np.float32)
-    edge = (np.diff(fold) != 0) | (np.diff(frames.piece) != 0)
-    firsts = np.r_[0, np.flatnonzero(edge) + 1, len(fold)]
-    for first, stop in zip(firsts[:-1], firsts[1:], strict=True):
-        if fold[first] >= 0:
-            shift = max(1, round(SHIFT / frames.hop))
-            made[first:stop] = np.roll(frames.level[first:stop], shift, axis=0)
+    shift = max(1, round(SHIFT / frames.hop))
+    for rows in frames.held(fold):
+        made[rows] = np.roll(frames.level[rows], shift, axis=0)
     return made
 
 

@@ -11,6 +11,7 @@ from neuro2voc.decoding import outer_folds, sum_up
 from neuro2voc.differences import difference_over_bouts
 from neuro2voc.evaluation import p_value
 from neuro2voc.inclusion import UNKNOWN, describe_units
+from neuro2voc.nulls import null_columns
 from neuro2voc.recording import Recording
 from neuro2voc.subsets import baseline_scores, decode_subset, of_units, score, unit_features
 from neuro2voc.trials import used_trials
@@ -156,13 +157,7 @@ def _beside(table: pd.DataFrame, null: Mapping[tuple[str, str], np.ndarray]) -> 
     """Return each row's null and p; equal draws are judged by the mean of all of them."""
     mean = table.groupby(["region", "choice"])["balanced_accuracy"].mean()
     rows = [
-        {
-            "null_mean": null[key].mean(),
-            "null_low": null[key].min(),
-            "null_high": null[key].max(),
-            "null_replicates": len(null[key]),
-            "p": p_value(mean[key], null[key]),
-        }
+        null_columns(null[key]) | {"p": p_value(mean[key], null[key])}
         for key in zip(table["region"], table["choice"], strict=True)
     ]
     return pd.DataFrame(rows, index=table.index)

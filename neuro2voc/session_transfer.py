@@ -12,7 +12,8 @@ from neuro2voc.curves import Protocol, shifted_birds
 from neuro2voc.decoders import make_decoder
 from neuro2voc.decoding import commonest, fixed_fit, sum_up, tuned_fit
 from neuro2voc.errors import DataError
-from neuro2voc.evaluation import balanced_accuracy, confusion, p_value, smallest_effect
+from neuro2voc.evaluation import balanced_accuracy, confusion
+from neuro2voc.nulls import cell_beside_null
 from neuro2voc.recording import Recording
 from neuro2voc.splits import contiguous_blocks
 from neuro2voc.trials import used_trials
@@ -146,23 +147,10 @@ def session_table(
     for (train, test), frame in cells.items():
         row = {"train": train, "test": test, "n_training": int(size[train])}
         row |= sum_up(frame, used, protocol.resamples, protocol.seed)
-        rows.append(row | _beside_null(row, null[train, test]))
+        rows.append(row | cell_beside_null(row, null[train, test]))
         log.info("%s to %s: balanced accuracy %.3f", train, test, row["balanced_accuracy"])
     lost = loss_across(cells, used, protocol.resamples, protocol.seed)
     return pd.DataFrame(rows).assign(loss=lost.mean, loss_low=lost.low, loss_high=lost.high)
-
-
-def _beside_null(row: dict, null: list[float]) -> dict:
-    if not null:
-        return {}
-    return {
-        "null_mean": np.mean(null),
-        "null_low": min(null),
-        "null_high": max(null),
-        "null_replicates": len(null),
-        "p": p_value(row["balanced_accuracy"], null),
-        "smallest_effect": smallest_effect(null, row["chance"]),
-    }
 
 
 def loss_across(cells: Cells, trials: pd.DataFrame, resamples: int, seed: int) -> Loss:

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from neuro2voc.curves import Protocol, beside_null, shifted_birds
+from neuro2voc.curves import Protocol, shifted_birds
 from neuro2voc.decoding import outer_folds, sum_up
 from neuro2voc.evaluation import p_value
 from neuro2voc.files import read_csv
 from neuro2voc.inclusion import describe_units
+from neuro2voc.nulls import table_beside_null
 from neuro2voc.recording import Recording
 from neuro2voc.subsets import baseline_scores, decode_subset, of_units, score, unit_features
 from neuro2voc.trials import used_trials
@@ -60,10 +61,10 @@ def single_units(
     if not protocol.null_seeds:
         return table
     null = _null(recording, trials, split, windows, protocol, settings)
-    table = beside_null(table.assign(point=table.index), dict(enumerate(null.T)))
+    table = table_beside_null(table, null)
     best = null.max(axis=1)
     p_best = [p_value(value, best) for value in table["balanced_accuracy"]]
-    return table.drop(columns="point").assign(best_high=best.max(), p_best=p_best)
+    return table.assign(best_high=best.max(), p_best=p_best)
 
 
 def _null(

@@ -1,4 +1,4 @@
-"""Which syllable a classifier of real sound hears in generated sound."""
+"""Which syllable is sung when, and which a classifier of real sound hears in generated sound."""
 
 from collections.abc import Mapping
 
@@ -11,22 +11,14 @@ from sklearn.preprocessing import StandardScaler
 
 from neuro2voc.errors import DataError
 from neuro2voc.frames import Frames
+from neuro2voc.interpolation import stretched
 from neuro2voc.splits import folds_of
+from neuro2voc.trials import used_trials
 
 LENGTH = 16  # frames to which every syllable is stretched; about 6 ms each of a common one
 COMPONENTS = 30  # of the syllables' shapes, more than there are types
 REAL = "real"  # the name of the sound that was sung, among methods
-
-
-def stretched(level: np.ndarray, length: int) -> np.ndarray:
-    """Return levels (frames, bands) interpolated to another number of frames, end to end.
-
-    One frame is repeated; there must be at least one.
-    """
-    place = np.linspace(0, len(level) - 1, length)
-    low = np.minimum(place.astype(int), max(len(level) - 2, 0))
-    share = (place - low)[:, None]
-    return (1 - share) * level[low] + share * level[np.minimum(low + 1, len(level) - 1)]
+GAP = "gap"  # the label of frames between syllables
 
 
 def sung_trials(frames: Frames, trials: pd.DataFrame, split: pd.DataFrame) -> pd.DataFrame:
@@ -45,6 +37,33 @@ def sung_trials(frames: Frames, trials: pd.DataFrame, split: pd.DataFrame) -> pd
     first, stop = np.array(rows, dtype=int).reshape(-1, 2).T
     used = used.assign(fold=fold, first=first, stop=stop)
     return used[(fold >= 0) & (stop > first)].reset_index(drop=True)
+
+
+def syllable_of_frames(frames: Frames, trials: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Return which syllable each frame lies in.
+
+    Returns
+    -------
+    label : ndarray (frames,) of str
+        `GAP` between syllables, '' in those that are not decoded.
+    trial : ndarray (frames,)
+        -1 outside those that are decoded.
+
+    Raises
+    ------
+    DataError
+        No labels.
+    """
+    label = np.full(len(frames.start), GAP, dtype=object)
+    trial = np.full(len(frames.start), -1)
+    for row in used_trials(trials).itertuples():
+        inside = frames.within(row.onset, row.offset)
+        label[inside], trial[inside] = row.label, row.trial
+    # A syllable within another is set aside: its frames are neither's.
+    for row in trials[trials["used"] == 0].itertuples():
+        inside = frames.within(row.onset, row.offset)
+        label[inside], trial[inside] = "", -1
+    return label.astype(str), trial
 
 
 def heard_identities(

@@ -31,7 +31,7 @@ def measured_splits(
     nulls: Iterable[str | Path],
     resamples: int,
     seed: int,
-) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, str]:
     """Measure everything that was generated under every split.
 
     Parameters
@@ -55,6 +55,9 @@ def measured_splits(
         See `neuro2voc.sound_tables.measure_table`, with `split`: bouts and syllables one by one.
     types : DataFrame
         See `neuro2voc.sound_summary.summary_table`, with `split`: means over syllables by type.
+    baseline : str
+        The method that others have to beat, '' without any; it needs no network, so that it is the
+        same under every split.
     """
     songs, nulls = list(map(Path, songs)), {Path(path).stem: path for path in nulls}
     sung = {"limit": limit(frames, truth, seed)} if truth is not None and truth.voices else {}
@@ -73,10 +76,5 @@ def measured_splits(
         each.append(table.assign(split=name))
         types.append(summary[summary["label"] != EVERY].assign(split=name))
         log.info("%s: %d methods measured", name, len(everything))
-    return tuple(pd.concat(parts, ignore_index=True) for parts in (judged, each, types))
-
-
-def baseline_among(judged: pd.DataFrame) -> str:
-    """Return the method that others have to beat, '' without any."""
-    methods = set(judged["method"])
-    return next((one for one in BASELINES if one in methods), "")
+    tables = (pd.concat(parts, ignore_index=True) for parts in (judged, each, types))
+    return *tables, baseline

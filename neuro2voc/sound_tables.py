@@ -109,14 +109,11 @@ def _units(
 
 def _pieces(frames: Frames, fold: np.ndarray) -> pd.DataFrame:
     """Part each stretch of time within one fold and one piece of sound into pieces of about 2 s."""
-    edge = (np.diff(fold) != 0) | (np.diff(frames.piece) != 0)
-    firsts = np.r_[0, np.flatnonzero(edge) + 1, len(fold)]
     rows = []
-    for first, stop in zip(firsts[:-1], firsts[1:], strict=True):
-        if fold[first] >= 0:
-            parts = max(1, round((stop - first) * frames.hop / PIECE))
-            edges = np.linspace(first, stop, parts + 1).astype(int)
-            rows += zip(edges[:-1], edges[1:], strict=True)
+    for held in frames.held(fold):
+        parts = max(1, round((held.stop - held.start) * frames.hop / PIECE))
+        edges = np.linspace(held.start, held.stop, parts + 1).astype(int)
+        rows += zip(edges[:-1], edges[1:], strict=True)
     pieces = pd.DataFrame(rows, columns=["first", "stop"])
     pieces["number"] = pieces["bout"] = np.arange(len(pieces))
     return pieces.assign(unit="piece", label=EVERY)

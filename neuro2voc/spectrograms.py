@@ -5,7 +5,6 @@ k-th hop of its stretch of time, so that frames and bins of spikes of the same w
 edges.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -102,11 +101,6 @@ def check_rate(rate: float, settings: SpectrogramSettings) -> None:
             f"The sound was recorded at {rate:g} Hz and holds nothing above {rate / 2:g} Hz; set "
             f"`spectrogram: highest` (now {settings.highest:g}) to {rate / 2:g} or less."
         )
-
-
-def spectrogram_settings(config: Mapping) -> SpectrogramSettings:
-    """Return the settings under `spectrogram` of a configuration."""
-    return SpectrogramSettings(**config)
 
 
 def resampled(samples: np.ndarray, rate: float, wanted: float) -> np.ndarray:

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from neuro2voc.binning import count_spikes, nanoseconds, rebin
+from neuro2voc.activity import activity_between
 from neuro2voc.errors import DataError
 from neuro2voc.recording import Binned, Recording
 from neuro2voc.splits import NONE, folds_of
-from neuro2voc.trials import used_trials
+from neuro2voc.trials import bout_spans
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,12 +94,9 @@ def _spans(
     sessions = recording.sessions[["start_time", "stop_time"]].to_numpy(float)
     if trials.empty:
         return [(number, begin, end) for number, (begin, end) in enumerate(sessions)]
-    bouts = set(used_trials(trials)["bout"])
-    song = trials[trials["bout"].isin(bouts)].groupby("bout")
     found, last = [], -np.inf
-    for number, begin, end in zip(
-        song.groups, song["onset"].min() - around, song["offset"].max() + around, strict=True
-    ):
+    for number, onset, offset in bout_spans(trials, recording.name).itertuples():
+        begin, end = onset - around, offset + around
         inside = sessions[(sessions[:, 0] < end) & (sessions[:, 1] > begin)]
         begin, end = max(begin, last, inside[0, 0]), min(end, inside[-1, 1])
         found.append((int(number), begin, end))
@@ -108,17 +105,5 @@ def _spans(
 
 
 def activity_in(recording: Recording, start: float, bins: int, width: float) -> np.ndarray:
-    """Return activity (units, bins) from `start` (s) on, NaN where a unit was not observed."""
-    edges = nanoseconds(start + width * np.arange(bins + 1))
-    units = recording.units
-    if isinstance(units, Binned):
-        values = rebin(units, edges[None, :-1], edges[None, 1:])[0]
-        spans = [np.array([[units.start_time, units.stop_time]])] * len(units)
-    else:
-        values = count_spikes(units.spike_times, edges[None])[0].astype(np.float32)
-        spans = [recording.sessions[["start_time", "stop_time"]].to_numpy(float)] * len(units)
-    middle = start + width * (np.arange(bins) + 0.5)
-    for unit, span in enumerate(spans if units.observed is None else units.observed):
-        row = np.searchsorted(span[:, 0], middle, side="right") - 1
-        values[unit, (row < 0) | (middle >= span[np.maximum(row, 0), 1])] = np.nan
-    return values
+    """Return activity (units, bins) from `start` (s) on; see `activity_between`."""
+    return activity_between(recording, start + width * np.arange(bins + 1)).T

@@ -12,8 +12,9 @@ import pandas as pd
 
 from neuro2voc.curves import Protocol, shifted_birds
 from neuro2voc.errors import DataError
-from neuro2voc.evaluation import p_value
 from neuro2voc.frames import Frames
+from neuro2voc.interpolation import sampled
+from neuro2voc.nulls import table_beside_null
 from neuro2voc.recording import Recording
 from neuro2voc.warping import (
     WARPS,
@@ -24,7 +25,6 @@ from neuro2voc.warping import (
     linear_places,
     make_renditions,
     rows_of,
-    sampled,
     standardised,
     unwarped_places,
 )
@@ -209,7 +209,8 @@ def template_table(
         found = likeness(values, plan, number)
         table = summed_up(found, renditions.trials, protocol.resamples, protocol.seed)
         if modality == ACTIVITY and null:
-            table = _beside_null(table, null, renditions.trials)
+            means = [_mean_likeness(each, renditions.trials) for each in null]
+            table = table_beside_null(table, means, "similarity")
         parts.append(table.assign(modality=modality))
         means = table.loc[table["label"] == ALL, "similarity"]
         log.info("%s: %s", modality, means.round(3).tolist())
@@ -300,14 +301,7 @@ def _gain(means: np.ndarray) -> np.ndarray:
     return np.diff(means, axis=-1, prepend=means[..., :1])
 
 
-def _beside_null(table: pd.DataFrame, null: list, trials: pd.DataFrame) -> pd.DataFrame:
-    """Put shifted surrogates beside, of which the same trials have a template."""
-    drawn = [_by_bout(each, trials)[:2] for each in null]
-    values = np.array([_means(*each, np.ones((1, len(each[0]))))[0].ravel() for each in drawn])
-    return table.assign(
-        null_mean=values.mean(axis=0),
-        null_low=values.min(axis=0),
-        null_high=values.max(axis=0),
-        null_replicates=len(null),
-        p=[p_value(s, n) for s, n in zip(table["similarity"], values.T, strict=True)],
-    )
+def _mean_likeness(similarity: np.ndarray, trials: pd.DataFrame) -> np.ndarray:
+    """Return means (labels + 1 times warps,) over trials, in the order of `summed_up`."""
+    sums, counts, _ = _by_bout(similarity, trials)
+    return _means(sums, counts, np.ones((1, len(sums))))[0].ravel()

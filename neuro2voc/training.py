@@ -26,7 +26,6 @@ from neuro2voc.errors import DataError
 log = logging.getLogger("training")
 
 Examples = tuple[torch.Tensor, ...]
-DEVICES = ("auto", "cpu", "cuda")
 CHECKPOINT_EVERY = 10.0  # s; a state is written in far less
 # In messages of errors that have no class of their own.
 FULL = ("out of memory", "allocate memory", "STATUS_ALLOC_FAILED")

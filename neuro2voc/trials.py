@@ -191,3 +191,21 @@ def used_trials(trials: pd.DataFrame, name: str = "this recording") -> pd.DataFr
             "that needs none (bout, units)."
         )
     return trials[trials["used"] == 1]
+
+
+def bout_spans(trials: pd.DataFrame, name: str = "this recording") -> pd.DataFrame:
+    """Return the time of each bout with syllables that are decoded.
+
+    Parameters
+    ----------
+    trials, name
+        See `used_trials`.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by bout: onset of its first syllable and offset of its last, decoded or not (s).
+    """
+    bouts = set(used_trials(trials, name)["bout"])
+    song = trials[trials["bout"].isin(bouts)].groupby("bout")
+    return song.agg(onset=("onset", "min"), offset=("offset", "max"))

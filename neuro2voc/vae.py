@@ -221,7 +221,7 @@ def train_encoder(
     frames, kept, settings, *numbers
         See `train_vocal`.
     activity : ndarray (frames, bins, units)
-        Around the beginning of each frame; see `neuro2voc.frames.lagged`.
+        Around the beginning of each frame; see `neuro2voc.frame_activity.lagged`.
     vocal : VocalVAE
         Trained on the same training part.
     """

@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 
 from neuro2voc.frames import Frames
+from neuro2voc.interpolation import sampled
 from neuro2voc.recording import Recording
 from neuro2voc.templates import SOUND, warp_plan
-from neuro2voc.warping import WARPS, leading_activity, make_renditions, sampled
+from neuro2voc.warping import WARPS, leading_activity, make_renditions
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,7 +16,9 @@ from scipy.spatial.distance import cdist
 
 from neuro2voc.decoding import outer_folds
 from neuro2voc.errors import DataError
-from neuro2voc.frames import Frames, activity_around, hops
+from neuro2voc.frame_activity import activity_around
+from neuro2voc.frames import Frames, hops
+from neuro2voc.interpolation import sampled
 from neuro2voc.recording import Recording
 from neuro2voc.splits import NONE
 from neuro2voc.trials import used_trials
@@ -137,14 +139,6 @@ def make_renditions(
 def rows_of(first: np.ndarray, count: np.ndarray) -> np.ndarray:
     """Return all rows of these renditions, one after another."""
     return np.concatenate([np.arange(a, a + n) for a, n in zip(first, count, strict=True)])
-
-
-def sampled(values: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """Return values (rows, columns) at fractional rows (...), interpolated (..., columns)."""
-    low = np.floor(places).astype(int)
-    high = np.minimum(low + 1, len(values) - 1)
-    part = (places - low)[..., None].astype(values.dtype)
-    return values[low] * (1 - part) + values[high] * part
 
 
 def reference_length(count: np.ndarray) -> int:

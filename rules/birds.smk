@@ -157,11 +157,7 @@ rule thesis:
         mem_mb=growing(8000),
     params:
         # Five, since eleven models are fitted to each; rows say so, and no p is given.
-        null_seeds=lambda wildcards: (
-            []
-            if is_surrogate(wildcards.bird)
-            else seeds_of(wildcards.bird, "shifted", 5)
-        ),
+        null_seeds=shifted_seeds(5),
         resamples=config["bootstrap"],
         seed=seed_for("thesis"),
         code=code("thesis"),

@@ -22,7 +22,7 @@ rule embed:
     params:
         settings=config["embedding"],
         device=config["training"]["device"],
-        null_seeds=embedding_null,
+        null_seeds=shifted_seeds(config["embedding"]["replicates"]),
         resamples=config["bootstrap"],
         seed=seed_for("embed"),
         code=code("embed"),
@@ -30,6 +30,7 @@ rule embed:
         "../workflow/scripts/embed.py"
 
 
+# The points, and how well syllables are told by them.
 rule embedding:
     input:
         recording=checked("results/recordings/{whole}.nwb"),
@@ -40,7 +41,7 @@ rule embedding:
             "results/embedding/{bird}.png",
             caption="../workflow/report/embedding.rst",
             category="{bird}",
-            labels={"figure": "23 embeddings"},
+            labels={"figure": "29 embeddings"},
         ),
         pdf="results/embedding/{bird}.pdf",
         table="results/embedding/{bird}.csv",
@@ -48,7 +49,7 @@ rule embedding:
             "results/embedding/{bird}/view.html",
             caption="../workflow/report/embedding_view.rst",
             category="{bird}",
-            labels={"figure": "23 embeddings, to turn"},
+            labels={"figure": "29 embeddings, to turn"},
         ),
     log:
         "logs/embedding/{bird}.log",
@@ -62,6 +63,7 @@ rule embedding:
         "../workflow/scripts/embedding.py"
 
 
+# How training went.
 rule embedding_losses:
     input:
         recording=checked("results/recordings/{whole}.nwb"),
@@ -71,7 +73,7 @@ rule embedding_losses:
             "results/embedding_losses/{bird}.png",
             caption="../workflow/report/embedding_losses.rst",
             category="{bird}",
-            labels={"figure": "24 losses of embeddings"},
+            labels={"figure": "30 losses of embeddings"},
         ),
         pdf="results/embedding_losses/{bird}.pdf",
         table="results/embedding_losses/{bird}.csv",
@@ -87,6 +89,7 @@ rule embedding_losses:
         "../workflow/scripts/embedding_losses.py"
 
 
+# Whether seeds and birds agree.
 rule embedding_consistency:
     input:
         recording=checked("results/recordings/{whole}.nwb"),
@@ -98,7 +101,7 @@ rule embedding_consistency:
             "results/embedding_consistency/{bird}.png",
             caption="../workflow/report/embedding_consistency.rst",
             category="{bird}",
-            labels={"figure": "25 consistency of embeddings"},
+            labels={"figure": "31 consistency of embeddings"},
         ),
         pdf="results/embedding_consistency/{bird}.pdf",
         table="results/embedding_consistency/{bird}.csv",

@@ -15,13 +15,6 @@ def embed_inputs(wildcards):
     }
 
 
-def embedding_null(wildcards):
-    """The seeds of shifted surrogates, which a surrogate has none of."""
-    if is_surrogate(wildcards.bird):
-        return []
-    return seeds_of(wildcards.bird, "shifted", config["embedding"]["replicates"])
-
-
 def compared_birds(wildcards):
     """The bird itself, then the other birds of `across` with whose embeddings it is compared."""
     parent = named(wildcards.bird).parent

@@ -44,6 +44,17 @@ def seeds_of(bird, kind, replicates):
     return [surrogate_seed(parent, kind, n) for n in range(1, replicates + 1)]
 
 
+def shifted_seeds(replicates):
+    """A function of wildcards: the seeds of shifted surrogates in a loop, of which those have none."""
+
+    def seeds(wildcards):
+        if is_surrogate(wildcards.bird):
+            return []
+        return seeds_of(wildcards.bird, "shifted", replicates)
+
+    return seeds
+
+
 def seeds_of_null(wildcards):
     return seeds_of(
         wildcards.bird,
@@ -70,23 +81,21 @@ def of_real_bird(path):
         if is_surrogate(wildcards.bird):
             name = wildcards.bird.partition("~")[0]
             stop(
-                f"null bands and oracles are made of birds, not of surrogates: ask for {name}."
+                f"null bands, oracles and inclusion are of birds, not of surrogates: ask for {name}."
             )
         return path.format(**{**wildcards, **names_in_paths(wildcards.bird)})
 
     return inputs
 
 
-def of_parent(path):
-    """Like `checked`, for what a bird shares with its surrogates and selections."""
+def of_parent(path, what):
+    """Like `checked`, for what a bird shares with its surrogates and selections, as in `what`."""
 
     def inputs(wildcards):
         check_target(wildcards)
         name = named(wildcards.bird).parent
         if name != wildcards.bird:
-            stop(
-                f"{wildcards.bird} has no {path.split('/')[1]} of its own: ask for {name}."
-            )
+            stop(f"{wildcards.bird} has no {what} of its own: ask for {name}.")
         return path.format(**wildcards)
 
     return inputs
@@ -120,7 +129,7 @@ def truth_of_bird(wildcards):
 
 def simulated_bird(wildcards):
     """No file, but a sentence where the target is no simulated bird itself."""
-    of_parent("results/shap_truth/{bird}.png")(wildcards)
+    of_parent("results/shap_truth/{bird}.png", "planted pairs")(wildcards)
     if wildcards.bird not in config["simulated"]:
         stop(
             f"{wildcards.bird} is no simulated bird, and only in those can pairs be planted; "
@@ -291,7 +300,6 @@ def protocol(rule_name, replicates=config["curves"]["replicates"], explained=Fal
 
     def fields(wildcards):
         curves = config["curves"]
-        seeds = seeds_of(wildcards.bird, "shifted", replicates)
         feature = of_bird("explained")(wildcards) if explained else curves["feature"]
         return {
             "decoder": curves["decoder"],
@@ -300,7 +308,7 @@ def protocol(rule_name, replicates=config["curves"]["replicates"], explained=Fal
             "inner_folds": config["inner_folds"],
             "resamples": config["bootstrap"],
             "seed": seed_for(rule_name, explained)(wildcards),
-            "null_seeds": () if is_surrogate(wildcards.bird) else tuple(seeds),
+            "null_seeds": tuple(shifted_seeds(replicates)(wildcards)),
             "trials": trial_settings(wildcards),
         }
 

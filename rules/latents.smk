@@ -38,7 +38,7 @@ rule neural_vae:
             "results/neural_vae/{bird}.png",
             caption="../workflow/report/neural_vae.rst",
             category="{bird}",
-            labels={"figure": "24 neural autoencoders"},
+            labels={"figure": "26 neural autoencoders"},
         ),
         pdf="results/neural_vae/{bird}.pdf",
         table="results/neural_vae/{bird}.csv",
@@ -130,7 +130,7 @@ rule voice_to_neurons:
             "results/voice_to_neurons/{bird}.png",
             caption="../workflow/report/voice_to_neurons.rst",
             category="{bird}",
-            labels={"figure": "25 voice to neurons"},
+            labels={"figure": "27 voice to neurons"},
         ),
         pdf="results/voice_to_neurons/{bird}.pdf",
         table="results/voice_to_neurons/{bird}.csv",
@@ -149,11 +149,7 @@ rule voice_to_neurons:
         training=latent_training("joint_vae"),
         inner_folds=config["inner_folds"],
         split=config["curves"]["split"],
-        null_seeds=lambda wildcards: (
-            []
-            if is_surrogate(wildcards.bird)
-            else seeds_of(wildcards.bird, "shifted", config["curves"]["replicates"])
-        ),
+        null_seeds=shifted_seeds(config["curves"]["replicates"]),
         resamples=config["bootstrap"],
         checkpoints="checkpoints/voice_to_neurons/{bird}",
         seed=seed_for("voice_to_neurons"),
@@ -165,13 +161,13 @@ rule voice_to_neurons:
 # Both modalities in the joint space: a picture, and numbers that do not depend on it.
 rule latents:
     input:
-        unpack(reverse_inputs),
+        unpack(joint_inputs),
     output:
         figure=report(
             "results/latents/{bird}.png",
             caption="../workflow/report/latents.rst",
             category="{bird}",
-            labels={"figure": "26 latents of both"},
+            labels={"figure": "28 latents of both"},
         ),
         pdf="results/latents/{bird}.pdf",
         table="results/latents/{bird}.csv",

@@ -36,9 +36,9 @@ def latent_models(*kinds):
 
 
 def vocal_models(bird, split):
-    """The first of the networks that hold autoencoders of the voice, and its JSON.
+    """The first of the networks that hold autoencoders of the voice, if there is one.
 
-    A surrogate's are its parent's, since they saw no activity.
+    A surrogate's is its parent's, since it saw no activity.
     """
     folder = f"results/models/{names_in_paths(bird)['real']}/{split}"
     return [f"{folder}/{name}.safetensors" for name in vaes_under(bird, split)[:1]]
@@ -62,11 +62,10 @@ def both_inputs(wildcards):
     }
 
 
-def reverse_inputs(wildcards):
-    """What predicts neurons from the voice: joint models, and those of the shifted bird as a null."""
+def joint_inputs(wildcards):
+    """Joint models of activity and voice, and those of the shifted bird as a null."""
     split = config["curves"]["split"]
     given = latent_models("joint_vae")(wildcards)
-    given["vocal"] = vocal_models(wildcards.bird, split)
     if is_surrogate(wildcards.bird):
         return given
     shifted = f"{wildcards.bird}~shifted"
@@ -79,6 +78,12 @@ def reverse_inputs(wildcards):
             **names_in_paths(shifted)
         ),
     }
+
+
+def reverse_inputs(wildcards):
+    """What predicts neurons from the voice: joint models, and an autoencoder of the voice."""
+    vocal = vocal_models(wildcards.bird, config["curves"]["split"])
+    return {**joint_inputs(wildcards), "vocal": vocal}
 
 
 def latent_training(kind):

@@ -22,7 +22,7 @@ rule trials:
 # A surrogate is held out as its parent is, so only real birds have splits.
 rule split:
     input:
-        recording=of_parent("results/recordings/{bird}.nwb"),
+        recording=of_parent("results/recordings/{bird}.nwb", "splits"),
         trials="results/trials/{bird}.csv",
     output:
         split="results/splits/{bird}/{split}.csv",

@@ -4,7 +4,7 @@
 # A spectrogram of every bout. A surrogate has its parent's sound.
 rule frames:
     input:
-        recording=of_parent("results/recordings/{bird}.nwb"),
+        recording=of_parent("results/recordings/{bird}.nwb", "frames of sound"),
         trials="results/trials/{bird}.csv",
     output:
         frames="results/frames/{bird}.h5",
@@ -45,6 +45,7 @@ rule generate:
         "../workflow/scripts/generate.py"
 
 
+# Autoencoders of the voice and encoders of activity, for every fold, and the song that they make.
 rule train_voice:
     input:
         unpack(song_inputs),
@@ -111,6 +112,7 @@ rule null_voice:
         "../workflow/scripts/null_voice.py"
 
 
+# How close all that was generated comes, beside references and nulls.
 rule voice_measures:
     input:
         unpack(measured_song_inputs),
@@ -119,7 +121,7 @@ rule voice_measures:
             "results/voice_measures/{bird}.png",
             caption="../workflow/report/voice_measures.rst",
             category="{bird}",
-            labels={"figure": "generated song in numbers"},
+            labels={"figure": "23 generated song in numbers"},
         ),
         pdf="results/voice_measures/{bird}.pdf",
         table="results/voice_measures/{bird}.csv",
@@ -141,6 +143,7 @@ rule voice_measures:
         "../workflow/scripts/voice_measures.py"
 
 
+# Held-out song as it was sung and as it was generated.
 rule voice:
     input:
         unpack(shown_song_inputs),
@@ -149,7 +152,7 @@ rule voice:
             "results/voice/{bird}.png",
             caption="../workflow/report/voice.rst",
             category="{bird}",
-            labels={"figure": "generated song"},
+            labels={"figure": "23 generated song"},
         ),
         pdf="results/voice/{bird}.pdf",
         table="results/voice/{bird}.csv",
@@ -168,6 +171,7 @@ rule voice:
         "../workflow/scripts/voice.py"
 
 
+# The same to listen to.
 rule listen:
     input:
         unpack(shown_song_inputs),

@@ -50,7 +50,7 @@ def songs_of(bird, split):
 def null_splits(bird):
     """The splits under which song is generated from surrogates, which have none themselves."""
     own = [] if is_surrogate(bird) else setting(bird, "splits")
-    return [split for split in own if split in config["voice"]["vae_splits"]]
+    return [split for split in own if split in config["voice"]["null_splits"]]
 
 
 def null_song_inputs(wildcards):

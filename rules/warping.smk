@@ -1,6 +1,7 @@
 # Renditions warped in time, and what activity and sound of the same renditions have in common.
 
 
+# How alike held-out renditions are to their template, as they are and warped.
 rule warping:
     input:
         unpack(sound_inputs),
@@ -9,7 +10,7 @@ rule warping:
             "results/warping/{bird}.png",
             caption="../workflow/report/warping.rst",
             category="{bird}",
-            labels={"figure": "23 time warping"},
+            labels={"figure": "24 time warping"},
         ),
         pdf="results/warping/{bird}.pdf",
         table="results/warping/{bird}.csv",
@@ -29,6 +30,7 @@ rule warping:
         "../workflow/scripts/warping.py"
 
 
+# What activity and sound have in common, beside permuted renditions and shifted activity.
 rule canonical:
     input:
         unpack(sound_inputs),
@@ -37,7 +39,7 @@ rule canonical:
             "results/canonical/{bird}.png",
             caption="../workflow/report/canonical.rst",
             category="{bird}",
-            labels={"figure": "24 canonical correlation"},
+            labels={"figure": "25 canonical correlation"},
         ),
         pdf="results/canonical/{bird}.pdf",
         table="results/canonical/{bird}.csv",

@@ -27,7 +27,8 @@ from neuro2voc.audio_codec import (
     sound_of_latents,
 )
 from neuro2voc.errors import DataError
-from neuro2voc.frames import activity_around, lagged, make_frames
+from neuro2voc.frame_activity import activity_around, lagged
+from neuro2voc.frames import make_frames
 from neuro2voc.sources.settings import Settings
 from neuro2voc.spectrograms import SpectrogramSettings
 from neuro2voc.splits import NONE, make_split

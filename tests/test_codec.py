@@ -252,8 +252,6 @@ def test_what_lies_outside_of_observed_time_is_missing():
     units = replace(bird.units, observed=(seen,) * len(bird.units))
     found = activity_in(replace(bird, units=units), 1.5, 100, 0.01)
     assert_array_equal(np.isnan(found[0]), np.arange(100) >= 50)
-    found = activity_in(bird, -0.5, 100, 0.01)  # before the session
-    assert_array_equal(np.isnan(found[0]), np.arange(100) < 50)
 
 
 def test_training_sees_nothing_of_the_held_out_fold_nor_of_guards():

@@ -1,27 +1,27 @@
-"""Frames of song and the activity at the same time."""
+"""Frames of song."""
 
 from dataclasses import replace
+from itertools import groupby
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from singing import Sound, make_bird
 
 from neuro2voc.errors import DataError
 from neuro2voc.frames import (
     Frames,
-    activity_around,
     inner_blocks,
-    lagged,
     make_frames,
     overlap_add,
     read_frames,
     windows_of,
     write_frames,
 )
-from neuro2voc.recording import Binned, Recording, Units
+from neuro2voc.recording import Recording, Units
+from neuro2voc.runs import runs
 from neuro2voc.spectrograms import SpectrogramSettings
 from neuro2voc.splits import make_split
 from neuro2voc.trials import COLUMNS
@@ -70,70 +70,6 @@ def test_frames_come_back_as_they_were_written(bird, tmp_path):
     assert (again.hop, again.settings, again.reference) == (0.004, SETTINGS, frames.reference)
 
 
-def test_activity_shares_its_edges_with_frames_and_loses_no_spike(bird):
-    recording, trials = bird
-    frames = make_frames(recording, trials, SETTINGS)
-    around = activity_around(recording, frames, 0.1, 0.05)
-    for piece, values in zip(frames.pieces, around, strict=True):
-        first = frames.start[piece.start] - 0.1
-        last = frames.start[piece.stop - 1] + 0.052
-        for unit, times in enumerate(recording.units.spike_times):
-            assert values[:, unit].sum() == ((times >= first - 1e-9) & (times < last - 1e-9)).sum()
-
-
-def test_a_burst_before_the_sound_stands_in_the_bin_before_it():
-    # One spike 30 ms before each of two frames.
-    sound = Sound(20_000, np.random.default_rng(0).normal(size=40_000).astype(np.float32))
-    table = pd.DataFrame(index=pd.RangeIndex(1, name="unit"))
-    sessions = pd.DataFrame({"session": ["a"], "start_time": [0.0], "stop_time": [2.0]})
-    syllables = pd.DataFrame(columns=["start_time", "stop_time", "label", "session"])
-    recording = Recording(
-        "one", Units((np.array([0.9721]),), table), syllables, sessions, audio=sound
-    )
-    frames = make_frames(recording, NONE, SETTINGS)
-    x = lagged(activity_around(recording, frames, 0.04, 0.0), frames, 0.04, 0.0, 0.02)
-    assert x.shape == (500, 2, 1)
-    hit = np.flatnonzero(x[:, 0, 0])
-    np.testing.assert_allclose(frames.start[hit].min() - 0.9721, 0.02, atol=0.0041)
-    np.testing.assert_allclose(frames.start[hit].max() - 0.9721, 0.04, atol=0.0041)
-    assert x[hit, 0, 0] == pytest.approx(0.2)  # one spike in five hops
-
-
-def levels_of(values, rate=50.0, additive=False, observed=None):
-    table = pd.DataFrame(index=pd.RangeIndex(values.shape[1], name="unit"))
-    return Binned(values.astype(np.float32), rate, 0.0, table, additive, observed=observed)
-
-
-def test_activity_in_bins_is_that_of_the_bin_and_counts_are_shared(bird):
-    sound = Sound(20_000, np.random.default_rng(0).normal(size=40_000).astype(np.float32))
-    sessions = pd.DataFrame({"session": ["a"], "start_time": [0.0], "stop_time": [2.0]})
-    values = np.arange(100.0)[:, None]
-    for additive in (False, True):
-        recording = Recording(
-            "bins", levels_of(values, additive=additive), NONE, sessions, audio=sound
-        )
-        frames = make_frames(recording, NONE, SETTINGS)
-        (found,) = activity_around(recording, frames, 0.02, 0)
-        assert np.isnan(found[:5]).all()  # before the recording
-        bins = np.repeat(np.arange(100), 5)
-        np.testing.assert_allclose(found[5:, 0], bins / (5 if additive else 1), rtol=1e-6)
-        assert lagged([found], frames, 0.02, 0, 0.02)[5, 0, 0] == pytest.approx(found[5:10].mean())
-
-
-def test_what_was_not_observed_is_missing_not_silent(bird):
-    recording, trials = bird
-    units = recording.units
-    whole = np.array([[0.0, 1e9]])
-    gap = np.array([[0.0, trials["onset"].iloc[3]], [trials["onset"].iloc[5], 1e9]])
-    seen = replace(units, observed=(gap, *[whole] * (len(units) - 1)))
-    frames = make_frames(recording, trials, SETTINGS)
-    around = activity_around(recording.with_units(seen), frames, 0.1, 0.1)
-    missing = np.isnan(np.concatenate(around))
-    expected = (trials["onset"].iloc[5] - trials["onset"].iloc[3]) / 0.004
-    assert missing[:, 0].sum() == pytest.approx(expected, abs=2)
-    assert not missing[:, 1:].any()
-
-
 def test_folds_come_from_the_clock(bird):
     recording, trials = bird
     frames = make_frames(recording, trials, SETTINGS)
@@ -145,9 +81,10 @@ def test_folds_come_from_the_clock(bird):
 
 
 def test_without_labels_all_sound_is_kept_and_blocks_are_equally_long():
+    units = Units((), pd.DataFrame(index=pd.RangeIndex(0, name="unit")))
     sound = Sound(20_000, np.random.default_rng(0).normal(size=400_000).astype(np.float32))
     sessions = pd.DataFrame({"session": ["a"], "start_time": [0.0], "stop_time": [20.0]})
-    recording = Recording("plain", levels_of(np.ones((1000, 2))), NONE, sessions, audio=sound)
+    recording = Recording("plain", units, NONE, sessions, audio=sound)
     frames = make_frames(recording, NONE, SETTINGS)
     assert len(frames.level) == 5000 and set(frames.piece) == {0}
     split = make_split("blocked", NONE, sessions, 4, 0.5, 0)
@@ -189,6 +126,14 @@ def plain_frames(counts, bands=2, hop=0.004, gap=1.0):
     return Frames(level, start, piece, hop, np.arange(bands) * 62.5, SETTINGS)
 
 
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 1)), min_size=1, max_size=20))
+def test_runs_part_rows_where_any_column_changes(rows):
+    found = runs(*np.array(rows).T)
+    expected = [len(list(group)) for _, group in groupby(rows)]
+    assert [part.stop - part.start for part in found] == expected
+    assert all(len(set(rows[part])) == 1 for part in found)
+
+
 @given(
     st.lists(st.integers(1, 12), min_size=1, max_size=5),
     st.integers(1, 6),
@@ -206,6 +151,7 @@ def test_windows_are_all_stretches_that_are_kept_whole(counts, length, random):
 
 
 @given(st.lists(st.integers(8, 40), min_size=1, max_size=9), st.integers(2, 4))
+@example([8, 17, 11, 8], 3)  # no middle of a piece lies in the second third
 def test_inner_blocks_hold_each_frame_once_and_keep_apart(counts, folds):
     frames = plain_frames(counts)
     kept = np.ones(len(frames.piece), dtype=bool)
@@ -230,18 +176,3 @@ def test_stretches_of_a_spectrogram_add_up_to_it():
     made = overlap_add(frames, rows, frames.level[rows[:, None] + np.arange(5)], wanted)
     np.testing.assert_allclose(made[wanted], frames.level[wanted], rtol=1e-5, atol=1e-6)
     assert np.isnan(made[~wanted]).all()
-
-
-def test_activity_that_ends_before_the_frame_holds_nothing_of_it():
-    frames = plain_frames([50])
-    recording = Recording(
-        "bins",
-        levels_of(np.arange(50.0)[:, None], rate=250.0),
-        NONE,
-        pd.DataFrame({"session": ["a"], "start_time": [0.0], "stop_time": [0.2]}),
-    )
-    around = activity_around(recording, frames, 0.02, -0.012)
-    x = lagged(around, frames, 0.02, -0.012, 0.004)
-    np.testing.assert_allclose(x[10, :, 0], [5, 6])
-    with pytest.raises(DataError, match="holds no bin of 0.02 s"):
-        lagged(around, frames, 0.02, -0.012, 0.02)

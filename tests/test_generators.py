@@ -3,6 +3,7 @@
 from functools import cache
 
 import numpy as np
+import pandas as pd
 import pytest
 from singing import make_bird
 from sklearn.linear_model import Ridge
@@ -11,13 +12,12 @@ from neuro2voc.frames import inner_blocks, make_frames
 from neuro2voc.generated import song_activity
 from neuro2voc.generators import (
     ALPHAS,
-    GAP,
     REACH,
     generate,
     generate_all,
-    labels_of,
     standardised,
 )
+from neuro2voc.sound_identity import GAP, syllable_of_frames
 from neuro2voc.sound_measures import correlation
 from neuro2voc.sources.settings import Settings
 from neuro2voc.spectrograms import SpectrogramSettings
@@ -124,12 +124,26 @@ def test_tuned_neurons_make_song_and_shifted_ones_do_not(name):
 def test_every_frame_is_a_syllable_a_gap_or_set_aside():
     _, trials, frames, _, _ = bird()
     aside = trials.assign(used=trials["used"] * (trials["label"] != "a"))
-    label = labels_of(frames, aside)
+    label, trial = syllable_of_frames(frames, aside)
     for row in aside.itertuples():
-        expected = row.label if row.used else ""
-        assert set(label[frames.within(row.onset, row.offset)]) == {expected}
+        inside = frames.within(row.onset, row.offset)
+        assert set(label[inside]) == {row.label if row.used else ""}
+        assert set(trial[inside]) == {row.trial if row.used else -1}
     between = frames.within(trials["offset"].iloc[0], trials["onset"].iloc[1])
-    assert set(label[between]) <= {GAP}
+    assert set(label[between]) <= {GAP} and set(trial[label == GAP]) == {-1}
+
+
+def test_frames_of_a_syllable_within_another_are_neithers():
+    _, trials, frames, _, _ = bird()
+    outer = trials.iloc[2]
+    third = (outer["offset"] - outer["onset"]) / 3
+    inner = {"onset": outer["onset"] + third, "offset": outer["offset"] - third, "used": 0}
+    nested = pd.concat([trials, outer.to_frame().T.assign(**inner)], ignore_index=True)
+    label, trial = syllable_of_frames(frames, nested)
+    whole = frames.within(outer["onset"], outer["offset"])
+    inside = frames.within(inner["onset"], inner["offset"])
+    assert set(label[inside]) == {""} and set(trial[inside]) == {-1}
+    assert set(trial[whole.start : inside.start]) == {outer["trial"]}
 
 
 def test_without_labels_there_is_no_syllable_to_take_activity_for(caplog):

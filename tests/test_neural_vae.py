@@ -38,7 +38,6 @@ from neuro2voc.neural_windows import (
     Windows,
     WindowSettings,
     make_windows,
-    syllable_of_frames,
     tiles,
     training_rows,
 )
@@ -265,15 +264,6 @@ def test_neighbouring_windows_give_the_syllable_away_and_other_bouts_do_not():
     leak = decode_leaking(latents, label, bout, "neighbours", 4, 0)
     assert held["balanced_accuracy"] < 0.5 < 0.9 < leak["balanced_accuracy"]
     assert held["chance"] == pytest.approx(1 / 3)
-
-
-def test_frames_have_the_syllable_that_they_lie_in():
-    _, trials, frames, _ = singer()
-    label, trial = syllable_of_frames(frames, trials)
-    row = trials.iloc[3]
-    inside = frames.within(row["onset"], row["offset"])
-    assert set(label[inside]) == {row["label"]} and set(trial[inside]) == {row["trial"]}
-    assert (label[frames.start < trials["onset"].min() - 0.01] == "").all()
 
 
 def test_depths_order_units_where_all_are_known():

@@ -10,8 +10,9 @@ from singing import SMALL, Sound
 from neuro2voc import sound_measures as measures
 from neuro2voc.errors import DataError
 from neuro2voc.frames import make_frames
+from neuro2voc.interpolation import stretched
 from neuro2voc.references import limit, mean_frame, references, rendition, silence, template
-from neuro2voc.sound_identity import REAL, heard_identities, stretched, sung_trials
+from neuro2voc.sound_identity import REAL, heard_identities, sung_trials
 from neuro2voc.sound_summary import IDENTITY, judged_table, mean_over_bouts, summary_table
 from neuro2voc.sound_tables import MEASURES, measure_table
 from neuro2voc.sources.simulate import simulate

@@ -14,7 +14,8 @@ from test_neural_vae import ABOUT, SCHEDULE, SETTINGS, SHORT, singer
 
 from neuro2voc.errors import DataError
 from neuro2voc.figures.voice_to_neurons import draw_voice_to_neurons
-from neuro2voc.frames import activity_around, make_frames
+from neuro2voc.frame_activity import activity_around
+from neuro2voc.frames import make_frames
 from neuro2voc.joint_vae import (
     JointSettings,
     generate_by_joint,
@@ -168,7 +169,7 @@ def test_expected_counts_are_what_spikes_are_drawn_by():
     for begin, end in spans.itertuples(index=False):
         bins = int((end - begin) / 0.0075)
         edges = begin + 0.0075 * np.arange(bins + 1)  # cuts ticks of 1 ms
-        expected.append(expected_counts(truth, begin, 0.0075, bins))
+        expected.append(expected_counts(truth, edges))
         counts.append(
             np.stack([np.histogram(t, edges)[0] for t in recording.units.spike_times], axis=1)
         )
@@ -190,7 +191,7 @@ def test_refractoriness_is_that_of_drawn_ticks():
     truth = replace(truth, population=replace(truth.population, table=table))
     truth = replace(truth, settings=replace(settings, tuning=0.0))
     begin = truth.song["start"].iloc[0] / 1000
-    mean = expected_counts(truth, begin, 0.01, 20)
+    mean = expected_counts(truth, begin + 0.01 * np.arange(21))
     gain = truth.gains[:, truth.song["epoch"].iloc[0]]
     chance = 1 - np.exp(-250 * gain * 0.001)
     # A renewal process: a wait of 1 / chance ticks behind two of silence.

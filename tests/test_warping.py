@@ -19,6 +19,7 @@ from neuro2voc.curves import Protocol
 from neuro2voc.errors import DataError
 from neuro2voc.figures.warping import draw_warping
 from neuro2voc.frames import Frames, make_frames
+from neuro2voc.interpolation import sampled
 from neuro2voc.recording import Recording, Units
 from neuro2voc.spectrograms import SpectrogramSettings
 from neuro2voc.splits import make_split
@@ -44,7 +45,6 @@ from neuro2voc.warping import (
     linear_places,
     make_renditions,
     reference_length,
-    sampled,
     standardised,
     unwarped_places,
 )

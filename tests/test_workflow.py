@@ -362,6 +362,14 @@ def test_a_bird_need_not_be_held_out_in_blocks(tmp_path):
     assert run.returncode == 0, run.stderr
 
 
+def test_song_of_surrogates_needs_no_network(tmp_path):
+    (tmp_path / "mine.yaml").write_text("voice: {null_splits: [random]}\n")
+    target = "results/null_voice/bird1/random.csv"
+    run = snakemake(tmp_path, "-n", "--", target, overlay=tmp_path / "mine.yaml")
+    assert run.returncode == 0, run.stderr
+    assert "null_voice" in run.stdout and "train_voice" not in run.stdout
+
+
 def test_the_commands_of_the_readme_plan(tmp_path):
     text = (ROOT / "README.md").read_text()
     lines = [

@@ -2,13 +2,14 @@
 
 import numpy as np
 
-from neuro2voc.frames import Frames, hops
+from neuro2voc.frame_activity import edges_around
+from neuro2voc.frames import Frames
 from neuro2voc.sources import population as neurons
 from neuro2voc.sources.simulate import Truth
 from neuro2voc.sources.song import TICK
 
 
-def expected_counts(truth: Truth, begin: float, hop: float, count: int) -> np.ndarray:
+def expected_counts(truth: Truth, edges: np.ndarray) -> np.ndarray:
     """Return the expected number of spikes in adjoining bins near a bout.
 
     The song and the units' gains are known; hidden states of pairs, of which the voice says
@@ -18,18 +19,14 @@ def expected_counts(truth: Truth, begin: float, hop: float, count: int) -> np.nd
     Parameters
     ----------
     truth : Truth
-    begin : float
-        s; the first bin begins here.
-    hop : float
-        s, from bin to bin.
-    count : int
-        Bins. All lie within 0.5 s of a bout's syllables.
+    edges : ndarray (bins + 1,)
+        s, all within 0.5 s of a bout's syllables.
 
     Returns
     -------
-    ndarray (count, units)
+    ndarray (bins, units)
     """
-    edges = (begin + hop * np.arange(count + 1)) / TICK
+    edges = edges / TICK
     low, high = int(np.floor(edges[0] + 1e-6)), int(np.ceil(edges[-1] - 1e-6))
     chance = np.mean([_chance(truth, low, high, state) for state in (0, 1)], axis=0)
     total = np.concatenate([np.zeros((1, len(truth.population))), np.cumsum(chance, axis=0)])
@@ -75,14 +72,5 @@ def _chance(truth: Truth, low: int, high: int, state: int) -> np.ndarray:
 
 
 def expected_around(truth: Truth, frames: Frames, before: float, after: float) -> list[np.ndarray]:
-    """Return what `neuro2voc.frames.activity_around` returns, counts as they are expected."""
-    ahead, behind = hops(before, frames.hop), max(hops(after, frames.hop) - 1, 0)
-    return [
-        expected_counts(
-            truth,
-            frames.start[piece.start] - ahead * frames.hop,
-            frames.hop,
-            piece.stop - piece.start + ahead + behind,
-        )
-        for piece in frames.pieces
-    ]
+    """Return what `neuro2voc.frame_activity.activity_around` does, counts as they are expected."""
+    return [expected_counts(truth, edges) for edges in edges_around(frames, before, after)]
