@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import torch
 
-from neuro2voc.autoencoder_files import check_units, read_models, write_models
 from neuro2voc.configuration import derive_seed
 from neuro2voc.frames import Frames, overlap_add, windows_of
+from neuro2voc.network_files import check_units, read_models, write_models
 from neuro2voc.networks.joint_vae import JointVAE, joint_loss
 from neuro2voc.networks.vocal_vae import VocalVAE
 from neuro2voc.neural_vae import (
@@ -266,7 +266,7 @@ def voice_of_session(
         The recording has other units.
     """
     models, about = read_joint_vaes(path)
-    check_units(about, list(recording.units.table.index), recording.name)
+    check_units(about["units"], recording)
     windows = make_windows(recording, frames, WindowSettings(**about["windows"]))
     wanted = np.ones(len(frames.piece), dtype=bool)
     return _voice_where(models[str(fold)], windows, frames, wanted)

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import torch
 
-from neuro2voc.autoencoder_files import check_units, read_models, write_models
 from neuro2voc.checkpoints import Checkpoint
 from neuro2voc.configuration import derive_seed
 from neuro2voc.frames import Frames
+from neuro2voc.network_files import check_units, read_models, write_models
 from neuro2voc.networks.neural_vae import KINDS, NeuralVAE, vae_loss
 from neuro2voc.networks.vocal_vae import divergence
 from neuro2voc.neural_windows import (
@@ -245,7 +245,7 @@ def latents_of_session(
         The recording has other units.
     """
     models, about = read_neural_vaes(path)
-    check_units(about, list(recording.units.table.index), recording.name)
+    check_units(about["units"], recording)
     windows = make_windows(recording, frames, WindowSettings(**about["windows"]))
     return encoded(models[model], windows.count)[0]
 

@@ -9,11 +9,10 @@ import torch
 from torch import nn
 from torch.nn.functional import normalize
 
-from neuro2voc.autoencoder_files import check_units
 from neuro2voc.errors import DataError
 from neuro2voc.frames import Frames, overlap_add, windows_of
 from neuro2voc.generated import song_activity
-from neuro2voc.network_files import Weights, read_decoders, write_decoders
+from neuro2voc.network_files import Weights, check_units, read_decoders, write_decoders
 from neuro2voc.networks.neural_encoder import NeuralEncoder
 from neuro2voc.networks.vocal_vae import VocalVAE
 from neuro2voc.recording import Recording
@@ -180,7 +179,7 @@ def song_of_day(
     DataError
         Other units.
     """
-    check_units(about, list(recording.units.table.index), recording.name)
+    check_units(about["units"], recording)
     activity = song_activity(recording, frames, about["activity"])
     return decoder.generate(frames, activity, np.ones(len(frames.level), dtype=bool))
 

@@ -355,7 +355,7 @@ def test_a_codec_codes_another_day_of_the_same_units_and_decodes_from_codes(tmp_
 def test_a_codec_refuses_other_units():
     bird, _, _, parts = parted()
     codec, _ = train_codec(parts, 0, bird, SETTINGS)
-    with pytest.raises(DataError, match=r"holds 5 units and the codec was trained on 6.*in 5"):
+    with pytest.raises(DataError, match=r"holds 5 units, and not the 6 .*unit 5 is missing"):
         encode(codec, make_bird(units=5))
 
 

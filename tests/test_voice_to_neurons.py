@@ -134,7 +134,7 @@ def test_joint_models_come_back_and_serve_another_session(tmp_path):
             table=other.units.table.iloc[:3],
         ),
     )
-    with pytest.raises(DataError, match="has other ones"):
+    with pytest.raises(DataError, match="holds 3 units, and not the 12"):
         voice_of_session(path, 0, few, day)
 
 
