@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from neuro2voc.checkpoints import Checkpoint
+from neuro2voc.checkpoints import checkpoint_of
 from neuro2voc.configuration import derive_seed
 from neuro2voc.errors import DataError
 from neuro2voc.network_files import (
@@ -25,9 +25,10 @@ from neuro2voc.network_files import (
 )
 from neuro2voc.networks.codec import Codec
 from neuro2voc.recording import Recording
+from neuro2voc.schedule import Schedule, make_schedule
 from neuro2voc.splits import NONE, contiguous_blocks
 from neuro2voc.stretches import Stretch, activity_in, bin_width
-from neuro2voc.training import Schedule, train
+from neuro2voc.training import train
 
 SIZES = ("books", "codes", "dims", "width", "kernel", "causal", "dropout")
 PER_WINDOW = 2  # windows of training that begin within the length of one
@@ -106,9 +107,8 @@ def codec_settings(given: dict, training: dict, **others: object) -> CodecSettin
     """Return settings from what the configuration holds under `codec` and of training."""
     renamed = {**given, "books": given["codebooks"]}
     times = {name: given[name] for name in ("bin", "frame", "window")}
-    training = {key: value for key, value in training.items() if key != "members"}
     sizes = {name: renamed[name] for name in SIZES}
-    return CodecSettings(**times, sizes=sizes, schedule=Schedule(**training), **others)
+    return CodecSettings(**times, sizes=sizes, schedule=make_schedule(training), **others)
 
 
 def frame_bins(settings: CodecSettings, bin: float) -> int:
@@ -215,7 +215,7 @@ def train_codec(
         settings.schedule,
         derive_seed(settings.seed, held_out, number),
         f"codec, fold {held_out}",
-        Checkpoint(settings.checkpoints, settings.code) if settings.checkpoints else None,
+        checkpoint_of(settings),
     )
     names = tuple(recording.units.table.index.astype(str))
     return FittedCodec(trained.network, names, bin), trained.history

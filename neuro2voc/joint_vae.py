@@ -1,25 +1,29 @@
 """One latent space of activity and voice, trained inside training folds."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
 
+from neuro2voc.checkpoints import checkpoint_of
 from neuro2voc.configuration import derive_seed
 from neuro2voc.frames import Frames, overlap_add, windows_of
-from neuro2voc.network_files import check_units, read_models, write_models
+from neuro2voc.network_files import read_models, write_models
 from neuro2voc.networks.joint_vae import JointVAE, joint_loss
 from neuro2voc.networks.vocal_vae import VocalVAE
 from neuro2voc.neural_vae import (
     AT_ONCE,
     NeuralSettings,
+    Parts,
+    about_neurons,
     build_vae,
-    depth_order,
     neural_settings,
+    train_in_folds,
     unit_statistics,
+    windows_of_session,
 )
 from neuro2voc.neural_windows import Windows, WindowSettings, make_windows
 from neuro2voc.recording import Recording
@@ -56,7 +60,7 @@ def joint_settings(neural: Mapping, joint: Mapping, job: object) -> JointSetting
 def fit_joint_vae(
     windows: Windows,
     frames: Frames,
-    parts: tuple[np.ndarray, np.ndarray],
+    parts: Parts,
     settings: JointSettings,
     fold: int,
 ) -> Trained:
@@ -104,7 +108,7 @@ def fit_joint_vae(
         settings.neural.schedule,
         derive_seed(settings.neural.seed, "joint", fold),
         f"joint VAE, fold {fold}",
-        settings.neural.checkpoint,
+        checkpoint_of(settings.neural),
     )
 
 
@@ -146,16 +150,14 @@ def train_joint_vaes(
     """
     own = settings.neural
     windows = make_windows(recording, frames, own.windows)
-    fold = frames.folds(split)
+
+    def fit(_: str, parts: Parts, fold: int) -> Trained:
+        return fit_joint_vae(windows, frames, parts, settings, fold)
+
     rows = stretch_rows(frames, windows.hops)[:: max(1, round(own.windows.step / frames.hop))]
-    models, losses = {}, []
-    for outer in np.unique(fold[fold >= 0]):
-        parts = own.parts(frames, fold, int(outer), rows)
-        one = fit_joint_vae(windows, frames, parts, settings, int(outer))
-        models[str(outer)] = one.network
-        losses.append(one.history.assign(fold=outer))
-    columns = ["fold", "epoch", "rate", "training", "validation"]
-    return models, pd.concat(losses, ignore_index=True)[columns]
+    models, losses = train_in_folds(fit, frames, split, rows, [KIND], own)
+    by_fold = {str(fold): network for (_, fold), network in models.items()}
+    return by_fold, losses.drop(columns="model")
 
 
 def write_joint_vaes(
@@ -169,14 +171,10 @@ def write_joint_vaes(
     first = next(iter(models.values()))
     about = {
         **names,
-        "units": [str(unit) for unit in recording.units.table.index],
-        "order": depth_order(recording),
-        "bins": first.neural.bins,
+        **about_neurons(first.neural, recording, settings.neural),
         "frames": first.vocal.frames,
         "bands": first.vocal.bands,
-        "sizes": settings.neural.sizes,
         "vocal_hidden": list(settings.vocal_hidden),
-        "windows": asdict(settings.neural.windows),
     }
     write_models(path, models, about)
 
@@ -266,7 +264,6 @@ def voice_of_session(
         The recording has other units.
     """
     models, about = read_joint_vaes(path)
-    check_units(about["units"], recording)
-    windows = make_windows(recording, frames, WindowSettings(**about["windows"]))
+    windows = windows_of_session(about, recording, frames)
     wanted = np.ones(len(frames.piece), dtype=bool)
     return _voice_where(models[str(fold)], windows, frames, wanted)

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.nn.functional import mse_loss
 
+from neuro2voc.checkpoints import checkpoint_of
 from neuro2voc.configuration import derive_seed
 from neuro2voc.frames import Frames, overlap_add
 from neuro2voc.joint_vae import reaching, stretch_rows, stretches, voice_of_latents
@@ -78,7 +79,7 @@ def fit_mapper(
         settings.schedule,
         derive_seed(settings.seed, "mapper", fold),
         f"latent mapper, fold {fold}",
-        settings.checkpoint,
+        checkpoint_of(settings),
     )
     return trained.network
 

@@ -1,6 +1,6 @@
 """Neural variational autoencoders, trained inside training folds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,8 +8,9 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import torch
+from torch import nn
 
-from neuro2voc.checkpoints import Checkpoint
+from neuro2voc.checkpoints import checkpoint_of
 from neuro2voc.configuration import derive_seed
 from neuro2voc.frames import Frames
 from neuro2voc.network_files import check_units, read_models, write_models
@@ -24,9 +25,11 @@ from neuro2voc.neural_windows import (
     window_settings,
 )
 from neuro2voc.recording import Recording
-from neuro2voc.training import Schedule, Trained, train
+from neuro2voc.schedule import Schedule, make_schedule
+from neuro2voc.training import Trained, train
 from neuro2voc.vae import unit_range
 
+Parts = tuple[np.ndarray, np.ndarray]
 LEAST = 1e-3  # counts in a bin, below which no mean rate is taken to fall
 AT_ONCE = 4096  # windows that pass through a trained network together
 
@@ -60,14 +63,7 @@ class NeuralSettings:
     checkpoints: str | Path | None = None
     code: str = ""
 
-    @property
-    def checkpoint(self) -> Checkpoint | None:
-        """Where trainings keep their states."""
-        return Checkpoint(self.checkpoints, self.code) if self.checkpoints else None
-
-    def parts(
-        self, frames: Frames, fold: np.ndarray, outer: int, rows: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def parts(self, frames: Frames, fold: np.ndarray, outer: int, rows: np.ndarray) -> Parts:
         """Return those of some rows to train on and to stop by; see `training_parts`."""
         return training_parts(frames, fold, outer, rows, self.windows, self.inner_folds)
 
@@ -83,12 +79,11 @@ def neural_settings(config: Mapping, job: SimpleNamespace) -> NeuralSettings:
         With training (the configuration's, with the model's own; members are not used),
         inner_folds, seed, checkpoints and code.
     """
-    schedule = {key: value for key, value in job.training.items() if key != "members"}
     return NeuralSettings(
         {key: config[key] for key in ("latent", "hidden", "filters", "hide")},
         config["beta"],
         window_settings(config),
-        Schedule(**schedule),
+        make_schedule(job.training),
         job.inner_folds,
         job.seed,
         job.checkpoints,
@@ -118,7 +113,7 @@ def depth_order(recording: Recording) -> np.ndarray:
 
 def fit_neural_vae(
     windows: Windows,
-    parts: tuple[np.ndarray, np.ndarray],
+    parts: Parts,
     kind: str,
     order: np.ndarray,
     settings: NeuralSettings,
@@ -149,7 +144,7 @@ def fit_neural_vae(
         settings.schedule,
         derive_seed(settings.seed, kind, fold),
         f"neural VAE {kind}, fold {fold}",
-        settings.checkpoint,
+        checkpoint_of(settings),
     )
 
 
@@ -180,14 +175,52 @@ def train_neural_vaes(
         model, fold, epoch, rate, training, validation.
     """
     windows = make_windows(recording, frames, settings.windows)
-    fold, order = frames.folds(split), depth_order(recording)
+    order = depth_order(recording)
+
+    def fit(kind: str, parts: Parts, fold: int) -> Trained:
+        return fit_neural_vae(windows, parts, kind, order, settings, fold)
+
     rows = training_rows(frames, settings.windows)
+    models, losses = train_in_folds(fit, frames, split, rows, kinds, settings)
+    return {f"{kind}/{fold}": network for (kind, fold), network in models.items()}, losses
+
+
+def train_in_folds(
+    fit: Callable[[str, Parts, int], Trained],
+    frames: Frames,
+    split: pd.DataFrame,
+    rows: np.ndarray,
+    kinds: Sequence[str],
+    settings: NeuralSettings,
+) -> tuple[dict[tuple[str, int], nn.Module], pd.DataFrame]:
+    """Train an autoencoder of every kind for every fold.
+
+    Parameters
+    ----------
+    fit : callable
+        ``fit(kind, parts, fold)`` trains one on rows and stops it by others.
+    frames : Frames
+    split : DataFrame
+        See `neuro2voc.splits.make_split`.
+    rows : ndarray
+        Frames to choose from, in order.
+    kinds : sequence of str
+    settings : NeuralSettings
+
+    Returns
+    -------
+    models : dict of Module
+        By kind and the fold that it never saw.
+    losses : DataFrame
+        model, fold, epoch, rate, training, validation.
+    """
+    fold = frames.folds(split)
     models, losses = {}, []
-    for outer in np.unique(fold[fold >= 0]):
-        parts = settings.parts(frames, fold, int(outer), rows)
+    for outer in map(int, np.unique(fold[fold >= 0])):
+        parts = settings.parts(frames, fold, outer, rows)
         for kind in kinds:
-            one = fit_neural_vae(windows, parts, kind, order, settings, int(outer))
-            models[f"{kind}/{outer}"] = one.network
+            one = fit(kind, parts, outer)
+            models[kind, outer] = one.network
             losses.append(one.history.assign(model=kind, fold=outer))
     columns = ["model", "fold", "epoch", "rate", "training", "validation"]
     return models, pd.concat(losses, ignore_index=True)[columns]
@@ -201,15 +234,19 @@ def write_neural_vaes(
     names: Mapping[str, str],
 ) -> None:
     """Write autoencoders; `names` are bird and split."""
-    about = {
-        **names,
+    about = about_neurons(next(iter(models.values())), recording, settings)
+    write_models(path, models, {**names, **about})
+
+
+def about_neurons(network: NeuralVAE, recording: Recording, settings: NeuralSettings) -> dict:
+    """Return what makes an autoencoder of a recording's units anew, and what it sees of them."""
+    return {
         "units": [str(unit) for unit in recording.units.table.index],
         "order": depth_order(recording),
-        "bins": next(iter(models.values())).bins,
+        "bins": network.bins,
         "sizes": settings.sizes,
         "windows": asdict(settings.windows),
     }
-    write_models(path, models, about)
 
 
 def read_neural_vaes(path: str | Path) -> tuple[dict[str, NeuralVAE], dict]:
@@ -245,9 +282,26 @@ def latents_of_session(
         The recording has other units.
     """
     models, about = read_neural_vaes(path)
+    return encoded(models[model], windows_of_session(about, recording, frames).count)[0]
+
+
+def windows_of_session(about: Mapping, recording: Recording, frames: Frames) -> Windows:
+    """Return windows like those that autoencoders were trained on, of another recording.
+
+    Parameters
+    ----------
+    about : mapping
+        See `about_neurons`.
+    recording : Recording
+    frames : Frames
+
+    Raises
+    ------
+    DataError
+        The recording has other units.
+    """
     check_units(about["units"], recording)
-    windows = make_windows(recording, frames, WindowSettings(**about["windows"]))
-    return encoded(models[model], windows.count)[0]
+    return make_windows(recording, frames, WindowSettings(**about["windows"]))
 
 
 @torch.inference_mode()

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from neuro2voc.binning import PER_SECOND, Window, nanoseconds
-from neuro2voc.checkpoints import Checkpoint
+from neuro2voc.checkpoints import checkpoint_of
 from neuro2voc.configuration import derive_seed, parse_bird
 from neuro2voc.decoding import outer_folds
 from neuro2voc.errors import DataError
@@ -216,7 +216,7 @@ def pretrain(
         settings.schedule,
         derive_seed(settings.seed, "pretrain", number),
         f"{settings.kind}, next token, {recording.name}",
-        Checkpoint(settings.checkpoints, settings.code) if settings.checkpoints else None,
+        checkpoint_of(settings),
     )
     weights = {k: v for k, v in trained.network.state_dict().items() if k.startswith(WHOLE)}
     about = {

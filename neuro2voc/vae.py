@@ -16,14 +16,15 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy, mse_loss, normalize
 
-from neuro2voc.checkpoints import Checkpoint
+from neuro2voc.checkpoints import checkpoint_of
 from neuro2voc.configuration import derive_seed
 from neuro2voc.errors import DataError
 from neuro2voc.frames import Frames, inner_blocks, windows_of
 from neuro2voc.networks.neural_encoder import NeuralEncoder
 from neuro2voc.networks.vocal_vae import VocalVAE, divergence, sampled
+from neuro2voc.schedule import Schedule, make_schedule
 from neuro2voc.sound_decoder import AT_ONCE, Memory, SoundDecoder
-from neuro2voc.training import Schedule, Trained, train
+from neuro2voc.training import Trained, train
 
 log = logging.getLogger(__name__)
 
@@ -122,8 +123,7 @@ def vae_settings(entry: Mapping, training: Mapping, job: object) -> VaeSettings:
     for stage in STAGES:
         own = {**training, **entry["training"]}
         own |= entry["encoder"]["training"] if stage == "encoder" else {}
-        own.pop("members")
-        schedules[stage] = Schedule(**own)
+        schedules[stage] = make_schedule(own)
     names = ("window", "step", "latent", "beta", "normalised", "encoder")
     return VaeSettings(
         **{name: entry[name] for name in names},
@@ -347,7 +347,7 @@ def _train(
         settings.schedules[stage],
         derive_seed(settings.seed, number, *numbers),
         f"{stage}, fold {numbers[0]}",
-        Checkpoint(settings.checkpoints, settings.code) if settings.checkpoints else None,
+        checkpoint_of(settings),
     )
 
 

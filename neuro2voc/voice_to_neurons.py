@@ -14,6 +14,7 @@ import torch
 from sklearn.linear_model import Ridge
 from torch import nn
 
+from neuro2voc.checkpoints import checkpoint_of
 from neuro2voc.configuration import derive_seed
 from neuro2voc.deviance import poisson_deviance
 from neuro2voc.errors import DataError
@@ -233,7 +234,7 @@ def predict_from_latents(
         settings.schedule,
         derive_seed(settings.seed, "rates of latents", fold),
         f"rates of vocal latents, fold {fold}",
-        settings.checkpoint,
+        checkpoint_of(settings),
     )
     with torch.inference_mode():
         return trained.network(seen[test]).numpy()
