@@ -19,6 +19,7 @@ from sklearn.pipeline import make_pipeline
 
 from neuro2voc.frames import Frames, inner_blocks, overlap_add, windows_of
 from neuro2voc.sound_identity import stretched, sung_trials
+from neuro2voc.standardisation import mean_and_scale
 
 log = logging.getLogger(__name__)
 
@@ -102,11 +103,7 @@ def standardised(activity: np.ndarray, kept: np.ndarray) -> np.ndarray:
     What was not observed is taken for the mean; what never varies is 0.
     """
     X = activity.reshape(len(activity), -1).astype(float)
-    seen = np.isfinite(X[kept])
-    count = np.maximum(seen.sum(axis=0), 1)
-    mean = np.where(seen, X[kept], 0).sum(axis=0) / count
-    deviation = np.sqrt(np.where(seen, (X[kept] - mean) ** 2, 0).sum(axis=0) / count)
-    scale = np.where(deviation > 1e-9, deviation, np.inf)
+    mean, scale = mean_and_scale(X[kept], still=np.inf)
     return np.nan_to_num((X - mean) / scale).astype(np.float32)
 
 

@@ -26,11 +26,11 @@ from neuro2voc.neural_windows import (
 )
 from neuro2voc.recording import Recording
 from neuro2voc.schedule import Schedule, make_schedule
+from neuro2voc.standardisation import mean_and_scale
 from neuro2voc.training import Trained, train
-from neuro2voc.vae import unit_range
 
 Parts = tuple[np.ndarray, np.ndarray]
-LEAST = 1e-3  # counts in a bin, below which no mean rate is taken to fall
+LEAST_COUNT = 1e-3  # counts in a bin, below which no mean rate is taken to fall
 AT_ONCE = 4096  # windows that pass through a trained network together
 
 
@@ -93,8 +93,9 @@ def neural_settings(config: Mapping, job: SimpleNamespace) -> NeuralSettings:
 
 def unit_statistics(windows: Windows, rows: np.ndarray) -> dict[str, np.ndarray]:
     """Return what networks know of units before they are trained: mean, scale, dispersion."""
-    mean, scale = (values.astype(float) for values in unit_range(windows.count[rows]))
-    mean = np.maximum(mean, LEAST)
+    # As precise as networks keep them.
+    mean, scale = (np.float32(v).astype(float) for v in mean_and_scale(windows.count[rows]))
+    mean = np.maximum(mean, LEAST_COUNT)
     levels = np.where(scale == 1, 1.0, scale**2 / mean)  # what never varies has a scale of 1
     return {
         "mean": mean,

@@ -24,6 +24,7 @@ from neuro2voc.networks.neural_encoder import NeuralEncoder
 from neuro2voc.networks.vocal_vae import VocalVAE, divergence, sampled
 from neuro2voc.schedule import Schedule, make_schedule
 from neuro2voc.sound_decoder import AT_ONCE, Memory, SoundDecoder
+from neuro2voc.standardisation import mean_and_scale
 from neuro2voc.training import Trained, train
 
 log = logging.getLogger(__name__)
@@ -226,7 +227,7 @@ def train_encoder(
         Trained on the same training part.
     """
     length, about = vocal.frames, settings.encoder
-    mean, scale = unit_range(activity[kept])
+    mean, scale = mean_and_scale(activity[kept])
 
     def examples(rows: np.ndarray) -> tuple[torch.Tensor, ...]:
         stretches = _stretches(frames, rows, length)
@@ -291,21 +292,6 @@ def contrast(ours: torch.Tensor, theirs: torch.Tensor, temperature: float) -> to
     likeness = normalize(ours, dim=1) @ normalize(theirs, dim=1).T / temperature
     right = torch.arange(len(ours), device=ours.device)
     return (cross_entropy(likeness, right) + cross_entropy(likeness.T, right)) / 2
-
-
-def unit_range(activity: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return each unit's mean and standard deviation (units,) over activity (n, bins, units).
-
-    What was not observed is left out; a unit that never varies has 1.
-    """
-    seen = np.isfinite(activity)
-    count = np.maximum(seen.sum(axis=(0, 1)), 1)
-    filled = np.where(seen, activity, 0)
-    mean = filled.sum(axis=(0, 1), dtype=float) / count
-    square = (filled.astype(float) ** 2).sum(axis=(0, 1)) / count - mean**2
-    deviation = np.sqrt(np.maximum(square, 0))
-    scale = np.where(deviation > 1e-6, deviation, 1.0)
-    return mean.astype(np.float32), scale.astype(np.float32)
 
 
 def _rows(

@@ -24,13 +24,14 @@ from neuro2voc.latent_mapper import vocal_latents
 from neuro2voc.networks.joint_vae import JointVAE
 from neuro2voc.networks.neural_vae import poisson_loss
 from neuro2voc.networks.vocal_vae import VocalVAE
-from neuro2voc.neural_vae import NeuralSettings, decoded
+from neuro2voc.neural_vae import LEAST_COUNT, NeuralSettings, decoded
 from neuro2voc.neural_windows import Windows, make_windows
 from neuro2voc.reconstruction import make_windows_of
 from neuro2voc.recording import Recording
 from neuro2voc.sources.expected import expected_around
 from neuro2voc.sources.simulate import Truth
 from neuro2voc.splits import NONE
+from neuro2voc.standardisation import mean_and_scale
 from neuro2voc.training import train
 from neuro2voc.trials import used_trials
 
@@ -104,12 +105,9 @@ def make_problem(
     return Problem(count, row, fold, frames.piece[row], windows, frames)
 
 
-def constant_rate(problem: Problem, kept: np.ndarray) -> np.ndarray:
+def mean_count(problem: Problem, kept: np.ndarray) -> np.ndarray:
     """Return each unit's mean count in the bins trained on (units,)."""
-    count = problem.count[kept]
-    seen = np.isfinite(count)
-    mean = np.where(seen, count, 0).sum(0) / np.maximum(seen.sum(0), 1)
-    return np.maximum(mean, 1e-3)
+    return np.maximum(mean_and_scale(problem.count[kept])[0], LEAST_COUNT)
 
 
 def places_in_song(problem: Problem, trials: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
@@ -135,7 +133,7 @@ def predict_psth(
     label, since = places_in_song(problem, trials)
     place = pd.MultiIndex.from_arrays([label, since])
     codes, names = pd.factorize(place)
-    constant = constant_rate(problem, kept)
+    constant = mean_count(problem, kept)
     count = problem.count[kept]
     seen = np.isfinite(count)
     total = PRIOR * np.tile(constant, (len(names), 1))
@@ -162,7 +160,7 @@ def predict_ridge(
 ) -> np.ndarray:
     """Return rates that are linear in the voice; the penalty is chosen on inner bins."""
     kept, held = parts
-    constant = constant_rate(problem, kept)
+    constant = mean_count(problem, kept)
     count = np.where(np.isfinite(problem.count), problem.count, constant)
     mean, scale = voice[kept].mean(0), voice[kept].std() + 1e-9
     seen = (voice - mean) / scale
@@ -221,7 +219,7 @@ def predict_from_latents(
     mean, scale = latents[kept].mean(0), np.maximum(latents[kept].std(0), 1e-6)
     seen = torch.as_tensor((latents - mean) / scale, dtype=torch.float32)
     count = torch.as_tensor(problem.count, dtype=torch.float32)
-    constant = constant_rate(problem, kept)
+    constant = mean_count(problem, kept)
 
     def loss(network: RateDecoder, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         return poisson_loss(network(x).float(), y).mean()
@@ -292,7 +290,7 @@ def predictions(
         test = np.flatnonzero(problem.fold == outer)
         parts = problem.parts(int(outer), settings)
         both = np.concatenate(parts)
-        note(CONSTANT, test, constant_rate(problem, both))
+        note(CONSTANT, test, mean_count(problem, both))
         if len(trials):
             note(PSTH, test, predict_psth(problem, trials, both, test))
         note(RIDGE, test, predict_ridge(problem, voice, parts, test))

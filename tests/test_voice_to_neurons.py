@@ -42,8 +42,8 @@ from neuro2voc.voice_to_neurons import (
     PSTH,
     RIDGE,
     TRUE,
-    constant_rate,
     make_problem,
+    mean_count,
     places_in_song,
     predict_from_latents,
     predict_psth,
@@ -226,7 +226,7 @@ def test_the_mean_over_renditions_is_that_of_a_loop():
     kept, test = np.flatnonzero(problem.fold == 1), np.flatnonzero(problem.fold == 0)
     made = predict_psth(problem, trials, kept, test)
     label, since = places_in_song(problem, trials)
-    constant = constant_rate(problem, kept)
+    constant = mean_count(problem, kept)
     for one in test[::97]:
         same = kept[(label[kept] == label[one]) & (since[kept] == since[one])]
         mean = (2 * constant + problem.count[same].sum(0)) / (2 + len(same))
@@ -277,7 +277,7 @@ def test_latents_that_hold_the_rates_predict_them():
     test = np.flatnonzero(problem.fold == 0)
     rates = predict_from_latents(planted, hidden, planted.parts(0, settings), test, settings, 0)
     made = {"constant": np.full(count.shape, np.nan), "latents": np.full(count.shape, np.nan)}
-    made["constant"][test] = constant_rate(planted, np.concatenate(planted.parts(0, settings)))
+    made["constant"][test] = mean_count(planted, np.concatenate(planted.parts(0, settings)))
     made["latents"][test] = rates
     only = replace(planted, fold=np.where(problem.fold == 0, 0, -1))
     methods, units = score_table(only, made, 50, 0)
