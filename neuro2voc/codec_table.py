@@ -8,9 +8,10 @@ import pandas as pd
 
 from neuro2voc.binning import PER_SECOND, Window
 from neuro2voc.codec import CodecSettings, FittedCodec, decode, frame_bins
-from neuro2voc.codec_measures import Judged, deviance, explained, judge, moved_apart
+from neuro2voc.codec_measures import Judged, judge, moved_apart
 from neuro2voc.codec_syllables import syllable_rows
 from neuro2voc.configuration import derive_seed
+from neuro2voc.deviance import explained, unit_deviance
 from neuro2voc.inclusion import describe_units
 from neuro2voc.recording import Recording
 from neuro2voc.splits import NONE
@@ -272,9 +273,9 @@ def examples(parts: Sequence[Stretch], judged: Judged, frame: int, bin: float) -
 
 
 def _example(counts: np.ndarray, rates: np.ndarray, start: float, constant: np.ndarray) -> Example:
-    mean = np.broadcast_to(constant[:, None], counts.shape)
-    share = explained(deviance(counts, rates).sum(), deviance(counts, mean).sum())
-    return Example(counts, rates, start, float(share))
+    reference = unit_deviance(counts, constant[:, None]).sum()
+    share = explained(unit_deviance(counts, rates).sum(), reference)
+    return Example(counts, rates, start, share)
 
 
 def model_about(settings: CodecSettings, bird: str, split: str) -> dict:

@@ -19,6 +19,7 @@ from sklearn.pipeline import make_pipeline
 
 from neuro2voc.frames import Frames, inner_blocks, overlap_add, windows_of
 from neuro2voc.sound_identity import stretched, sung_trials
+from neuro2voc.sound_windows import levels_from, rows_reaching
 from neuro2voc.standardisation import mean_and_scale
 
 log = logging.getLogger(__name__)
@@ -145,12 +146,9 @@ def _nearest(frames: Frames, X: np.ndarray, kept: np.ndarray, wanted: np.ndarray
     rows = windows_of(frames, kept, length)
     places = PCA(min(COMPONENTS, X.shape[1], len(rows)), svd_solver="covariance_eigh").fit(X[kept])
     neighbours = KNeighborsRegressor(1, algorithm="brute").fit(places.transform(X[rows]), rows)
-    begin = windows_of(frames, np.ones(len(wanted), dtype=bool), length)
-    seen = np.r_[0, np.cumsum(wanted)]
-    begin = begin[seen[begin + length] > seen[begin]]
+    begin = rows_reaching(frames, length, wanted)
     found = neighbours.predict(places.transform(X[begin])).astype(int)
-    stretches = frames.level[found[:, None] + np.arange(length)]
-    return overlap_add(frames, begin, stretches, wanted)
+    return overlap_add(frames, begin, levels_from(frames, found, length), wanted)
 
 
 def _of_syllables(

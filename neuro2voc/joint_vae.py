@@ -10,7 +10,7 @@ import torch
 
 from neuro2voc.checkpoints import checkpoint_of
 from neuro2voc.configuration import derive_seed
-from neuro2voc.frames import Frames, overlap_add, windows_of
+from neuro2voc.frames import Frames, overlap_add
 from neuro2voc.network_files import read_models, write_models
 from neuro2voc.networks.joint_vae import JointVAE, joint_loss
 from neuro2voc.networks.vocal_vae import VocalVAE
@@ -27,6 +27,7 @@ from neuro2voc.neural_vae import (
 )
 from neuro2voc.neural_windows import Windows, WindowSettings, make_windows
 from neuro2voc.recording import Recording
+from neuro2voc.sound_windows import levels_from, rows_reaching, whole_rows
 from neuro2voc.training import Trained, train
 
 KIND = "1d"  # of the side of neurons
@@ -98,7 +99,7 @@ def fit_joint_vae(
 
     def examples(rows: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         count = torch.as_tensor(windows.count[rows + middle])
-        return count, torch.as_tensor(stretches(frames, rows, windows.hops))
+        return count, torch.as_tensor(levels_from(frames, rows, windows.hops))
 
     return train(
         build,
@@ -110,19 +111,6 @@ def fit_joint_vae(
         f"joint VAE, fold {fold}",
         checkpoint_of(settings.neural),
     )
-
-
-def stretch_rows(frames: Frames, length: int) -> np.ndarray:
-    """Return the first frames of all stretches that no bout's end cuts.
-
-    The window of activity that goes with one is that of its frame number ``length // 2``.
-    """
-    return windows_of(frames, np.ones(len(frames.piece), dtype=bool), length)
-
-
-def stretches(frames: Frames, rows: np.ndarray, length: int) -> np.ndarray:
-    """Return the levels (rows, length, bands) from each of these frames on."""
-    return frames.level[rows[:, None] + np.arange(length)]
 
 
 def build_joint(about: Mapping, statistics: Mapping | None = None) -> JointVAE:
@@ -154,7 +142,7 @@ def train_joint_vaes(
     def fit(_: str, parts: Parts, fold: int) -> Trained:
         return fit_joint_vae(windows, frames, parts, settings, fold)
 
-    rows = stretch_rows(frames, windows.hops)[:: max(1, round(own.windows.step / frames.hop))]
+    rows = whole_rows(frames, windows.hops)[:: max(1, round(own.windows.step / frames.hop))]
     models, losses = train_in_folds(fit, frames, split, rows, [KIND], own)
     by_fold = {str(fold): network for (_, fold), network in models.items()}
     return by_fold, losses.drop(columns="model")
@@ -241,16 +229,9 @@ def generate_by_joint(
 def _voice_where(
     network: JointVAE, windows: Windows, frames: Frames, wanted: np.ndarray
 ) -> np.ndarray:
-    rows = reaching(frames, windows.hops, wanted)
+    rows = rows_reaching(frames, windows.hops, wanted)
     latents = joint_latents(network, windows.count[rows + windows.hops // 2])
     return overlap_add(frames, rows, voice_of_latents(network.vocal, latents), wanted)
-
-
-def reaching(frames: Frames, length: int, wanted: np.ndarray) -> np.ndarray:
-    """Return the first frames of all stretches that hold a wanted frame."""
-    rows = stretch_rows(frames, length)
-    seen = np.r_[0, np.cumsum(wanted)]
-    return rows[seen[rows + length] > seen[rows]]
 
 
 def voice_of_session(

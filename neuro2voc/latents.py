@@ -15,11 +15,12 @@ from sklearn.neighbors import NearestNeighbors
 from neuro2voc.errors import DataError
 from neuro2voc.evaluation import summary
 from neuro2voc.frames import Frames
-from neuro2voc.joint_vae import joint_latents, stretch_rows, stretches
+from neuro2voc.joint_vae import joint_latents
 from neuro2voc.latent_decoding import NEIGHBOURS, decoded_rows, make_classifier
 from neuro2voc.networks.joint_vae import JointVAE
 from neuro2voc.neural_windows import WindowSettings, make_windows, syllable_of_frames
 from neuro2voc.recording import Recording
+from neuro2voc.sound_windows import levels_from, whole_rows
 
 NEURAL, VOCAL = "neural", "vocal"
 # Trained on the first, tested on the second.
@@ -76,13 +77,13 @@ def make_latents(
     label, trial = syllable_of_frames(frames, trials)
     fold = frames.folds(split)
     rows = decoded_rows(frames, trial, fold)
-    rows = rows[np.isin(rows - middle, stretch_rows(frames, windows.hops))]
+    rows = rows[np.isin(rows - middle, whole_rows(frames, windows.hops))]
     if len(rows) <= NEIGHBOURS:
         raise DataError(
             f"{recording.name} has {len(rows)} windows within syllables, too few to look for "
             f"{NEIGHBOURS} neighbours; give more bouts, or shorten `window` of `neural_vae`."
         )
-    level = stretches(frames, rows - middle, windows.hops)
+    level = levels_from(frames, rows - middle, windows.hops)
     return Latents(
         {int(name): joint_latents(one, windows.count[rows]) for name, one in models.items()},
         {int(name): joint_latents(one, None, level) for name, one in models.items()},

@@ -19,8 +19,7 @@ from neuro2voc.configuration import derive_seed
 from neuro2voc.deviance import poisson_deviance
 from neuro2voc.errors import DataError
 from neuro2voc.frames import Frames
-from neuro2voc.joint_vae import joint_latents, stretch_rows, stretches
-from neuro2voc.latent_mapper import vocal_latents
+from neuro2voc.joint_vae import joint_latents
 from neuro2voc.networks.joint_vae import JointVAE
 from neuro2voc.networks.neural_vae import poisson_loss
 from neuro2voc.networks.vocal_vae import VocalVAE
@@ -28,6 +27,8 @@ from neuro2voc.neural_vae import LEAST_COUNT, NeuralSettings, decoded
 from neuro2voc.neural_windows import Windows, make_windows
 from neuro2voc.reconstruction import make_windows_of
 from neuro2voc.recording import Recording
+from neuro2voc.sound_decoder import vocal_latents
+from neuro2voc.sound_windows import levels_from, whole_rows
 from neuro2voc.sources.expected import expected_around
 from neuro2voc.sources.simulate import Truth
 from neuro2voc.splits import NONE
@@ -96,7 +97,7 @@ def make_problem(
     """Return the bins that adjoin, each with its frame."""
     windows = make_windows(recording, frames, settings.windows)
     # Whole stretches of sound alone; a bout begins and ends in silence.
-    whole = stretch_rows(frames, windows.hops) + windows.hops // 2
+    whole = whole_rows(frames, windows.hops) + windows.hops // 2
     first = np.r_[True, np.diff(frames.piece[whole]) != 0]
     since = np.arange(len(whole)) - np.maximum.accumulate(np.where(first, np.arange(len(whole)), 0))
     row = whole[since % windows.width == 0]
@@ -241,7 +242,7 @@ def predict_from_latents(
 def predict_joint(problem: Problem, network: JointVAE, test: np.ndarray) -> np.ndarray:
     """Return the rates that a joint autoencoder makes of the voice alone."""
     length = network.vocal.frames
-    level = stretches(problem.frames, problem.voice(length)[test], length)
+    level = levels_from(problem.frames, problem.voice(length)[test], length)
     rates = decoded(network.neural, joint_latents(network, None, level))
     return rates[:, rates.shape[1] // 2]
 
@@ -296,8 +297,8 @@ def predictions(
         note(RIDGE, test, predict_ridge(problem, voice, parts, test))
         if vocal:
             own = vocal[int(outer)]
-            level = stretches(problem.frames, problem.voice(own.frames), own.frames)
-            latents = vocal_latents(own, level)
+            level = levels_from(problem.frames, problem.voice(own.frames), own.frames)
+            latents = vocal_latents(own, torch.as_tensor(level)).numpy()
             rates = predict_from_latents(problem, latents, parts, test, settings, int(outer))
             note(LATENTS, test, rates)
         if str(outer) in joint:

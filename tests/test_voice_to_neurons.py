@@ -20,8 +20,6 @@ from neuro2voc.joint_vae import (
     generate_by_joint,
     joint_latents,
     read_joint_vaes,
-    stretch_rows,
-    stretches,
     train_joint_vaes,
     voice_of_session,
     write_joint_vaes,
@@ -31,6 +29,7 @@ from neuro2voc.networks.joint_vae import product
 from neuro2voc.networks.vocal_vae import VocalVAE
 from neuro2voc.neural_vae import models_of_kind, train_neural_vaes
 from neuro2voc.recording import Binned
+from neuro2voc.sound_windows import levels_from, whole_rows
 from neuro2voc.sources.expected import expected_around, expected_counts
 from neuro2voc.sources.settings import Settings
 from neuro2voc.sources.simulate import simulate
@@ -94,7 +93,7 @@ def test_either_modality_alone_reaches_the_latents():
     problem = make_problem(recording, frames, split, SHORT)
     rows = problem.row[:9]
     count = problem.windows.count[rows]
-    level = stretches(frames, rows - 10, 20)
+    level = levels_from(frames, rows - 10, 20)
     alone = joint_latents(network, count), joint_latents(network, None, level)
     both = joint_latents(network, count, level)
     assert all(one.shape == both.shape == (9, 4) for one in alone)
@@ -217,7 +216,7 @@ def test_bins_adjoin_and_lie_before_the_middle_of_their_sound():
     for unit in range(3):
         own = np.histogram(recording.units.spike_times[unit], [edge, edge + 0.016])[0]
         assert problem.count[40, unit] == own[0]
-    assert set(problem.voice(20)) <= set(stretch_rows(frames, 20))
+    assert set(problem.voice(20)) <= set(whole_rows(frames, 20))
 
 
 def test_the_mean_over_renditions_is_that_of_a_loop():
