@@ -30,7 +30,6 @@ LANDMARKS = 400  # of the kernel: training frames that all others are compared w
 WIDTH = 0.5  # of the kernel, as a share of the mean squared distance between frames
 COMPONENTS = 30  # of activity, in which neighbours are looked for
 BLOCKS = 3  # of a training part, on which a penalty is chosen
-REACH = 0.2  # s, before and after a frame together, of activity in the shipped configuration
 NEARBY = 0.04  # s of song that the nearest stretch of training activity gives away
 SMOOTH = 0.02  # s over which the probabilities of syllables are averaged
 SHORTEST = 0.02  # s; what is shorter is no syllable
@@ -45,8 +44,8 @@ def generate(
     trials: pd.DataFrame,
     split: pd.DataFrame,
     seed: int,
+    reach: float,
     settings: Mapping[int, float] | None = None,
-    reach: float = REACH,
 ) -> tuple[np.ndarray, dict[int, float]]:
     """Generate the song of every fold.
 
@@ -63,11 +62,11 @@ def generate(
         See `neuro2voc.trials` and `neuro2voc.splits`.
     seed : int
         Draws the kernel's landmarks.
-    settings : mapping, optional
-        By fold, the penalty; for surrogates, which are given that of the bird itself. Else each
-        fold's is chosen on blocks of its training part.
     reach : float
-        s that these blocks are kept apart, which is how far activity is seen.
+        s that blocks of a training part are kept apart, on which a penalty is chosen: how far
+        activity is seen (`neuro2voc.generated.reach`).
+    settings : mapping, optional
+        By fold, the penalty; for surrogates, which are given that of the bird itself.
 
     Returns
     -------
@@ -205,6 +204,7 @@ def generate_all(
     trials: pd.DataFrame,
     split: pd.DataFrame,
     seed: int,
+    reach: float,
 ) -> tuple[dict[str, np.ndarray], dict[str, dict[int, float]]]:
     """Generate song by several generators; see `generate`.
 
@@ -222,5 +222,5 @@ def generate_all(
         if name == "syllable" and trials.empty:
             log.warning("no labels: 'syllable' is left out")
             continue
-        made[name], chosen[name] = generate(name, frames, activity, trials, split, seed)
+        made[name], chosen[name] = generate(name, frames, activity, trials, split, seed, reach)
     return made, chosen

@@ -13,8 +13,8 @@ from torch.nn.functional import cosine_similarity
 
 from neuro2voc.errors import DataError
 from neuro2voc.frames import make_frames
-from neuro2voc.generated import read_generated, song_activity, write_generated
-from neuro2voc.networks.neural_encoder import NeuralEncoder
+from neuro2voc.generated import reach, read_generated, song_activity, write_generated
+from neuro2voc.networks.neural_encoder import NeuralEncoder, NeuralToVoice, contrast_loss
 from neuro2voc.networks.vocal_vae import VocalVAE, divergence
 from neuro2voc.sound_decoder import (
     Memory,
@@ -29,15 +29,8 @@ from neuro2voc.splits import make_split
 from neuro2voc.standardisation import mean_and_scale
 from neuro2voc.surrogates import surrogate
 from neuro2voc.training import Schedule
-from neuro2voc.vae import (
-    NeuralToVoice,
-    VaeSettings,
-    contrast,
-    generate_by_vae,
-    generate_surrogate,
-    train_vocal,
-    vae_settings,
-)
+from neuro2voc.vae import VaeSettings, train_vocal, vae_settings
+from neuro2voc.vae_song import generate_by_vae, generate_surrogate
 
 AROUND = {"before": 0.08, "after": 0.04, "bin": 0.02}
 SCHEDULE = Schedule(epochs=14, patience=8, batch=64, rate=4e-3, decay=0, warmup=0.1, clip=1)
@@ -61,6 +54,7 @@ VAE = VaeSettings(
     normalised=True,
     encoder=ENCODER,
     schedules={"vocal": SCHEDULE, "encoder": SCHEDULE},
+    reach=reach(AROUND),
     seed=1,
 )
 SONG = Settings(units=16, pairs=0, bouts=14, sessions=1, syllable_types=3, stereotypy=0.5)
@@ -125,11 +119,11 @@ def test_the_contrast_is_the_symmetric_cross_entropy_of_cosines():
         ours = torch.stack([cosine_similarity(a[i], b[j], dim=0) for j in range(5)]) / 0.07
         theirs = torch.stack([cosine_similarity(a[j], b[i], dim=0) for j in range(5)]) / 0.07
         total -= (ours.log_softmax(0)[i] + theirs.log_softmax(0)[i]) / 10
-    torch.testing.assert_close(contrast(a, b, 0.07), total)
+    torch.testing.assert_close(contrast_loss(a, b, 0.07), total)
     # Lengths do not count: this alone leaves the decoder's scale open.
-    torch.testing.assert_close(contrast(3 * a, 0.1 * b, 0.07), total)
+    torch.testing.assert_close(contrast_loss(3 * a, 0.1 * b, 0.07), total)
     same = torch.eye(5)
-    assert contrast(same, same, 0.07) < 1e-3 < contrast(same, same.roll(1, 0), 0.07)
+    assert contrast_loss(same, same, 0.07) < 1e-3 < contrast_loss(same, same.roll(1, 0), 0.07)
 
 
 def test_memory_is_the_mean_of_what_was_heard_weighed_by_its_likeness():
@@ -270,7 +264,8 @@ def test_settings_come_from_the_configuration():
     config = yaml.safe_load(open("config.yaml"))
     job = SimpleNamespace(seed=1, checkpoints=None, code="")
     for entry in config["vaes"].values():
-        settings = vae_settings(entry, config["training"], job)
+        settings = vae_settings(entry, config["training"], AROUND, job)
+        assert settings.reach == pytest.approx(0.12)
         assert settings.schedules["vocal"].epochs == entry["training"]["epochs"]
     own = config["vaes"]["thesis"]["encoder"]["training"]
     assert settings.schedules["encoder"].rate == own["rate"]
