@@ -152,7 +152,7 @@ def stopping_part(block: np.ndarray, inner_folds: int, fold: int) -> np.ndarray:
     return inner == fold % (inner.max() + 1)
 
 
-def poisson_loss(network: Codec, x: torch.Tensor) -> torch.Tensor:
+def codec_loss(network: Codec, x: torch.Tensor) -> torch.Tensor:
     """Return the negative log likelihood (nats) per bin and unit, and the commitment.
 
     What does not depend on the network is left out. Of levels it is a quasi-likelihood.
@@ -209,7 +209,7 @@ def train_codec(
 
     trained = train(
         build,
-        poisson_loss,
+        codec_loss,
         (torch.as_tensor(windows[~stop]),),
         (torch.as_tensor(windows[stop]),),
         settings.schedule,

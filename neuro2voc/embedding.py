@@ -81,7 +81,7 @@ def make_recipe(settings: Mapping, device: str) -> Recipe:
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainedCebra:
     """A trained CEBRA network.
 
     Attributes
@@ -168,7 +168,7 @@ def scaling(bins: BoutBins) -> Callable[[BoutBins], np.ndarray]:
 
 def train_cebra(
     bins: BoutBins, condition: str, field: int, recipe: Recipe, seed: int, name: str = ""
-) -> Trained:
+) -> TrainedCebra:
     """Train one of CEBRA's networks.
 
     Parameters
@@ -234,7 +234,7 @@ def train_cebra(
         with torch.inference_mode():
             return embed(model, activity, torch.from_numpy(around.first[rows]), field).numpy()
 
-    return Trained(space, np.array(losses), len(positives) * float(np.log(recipe.batch)))
+    return TrainedCebra(space, np.array(losses), len(positives) * float(np.log(recipe.batch)))
 
 
 def embed(

@@ -80,7 +80,7 @@ def generate(
     chosen: dict[int, float] = {}
     for held in map(int, np.unique(fold[fold >= 0])):
         kept, wanted = (fold >= 0) & (fold != held), fold == held
-        X = standardised(activity, kept)
+        X = standardised_activity(activity, kept)
         if name == "nearest":
             made[wanted] = _nearest(frames, X, kept, wanted)[wanted]
         elif name == "syllable":
@@ -97,7 +97,7 @@ def generate(
     return np.maximum(made, lowest, where=np.isfinite(made), out=made), chosen
 
 
-def standardised(activity: np.ndarray, kept: np.ndarray) -> np.ndarray:
+def standardised_activity(activity: np.ndarray, kept: np.ndarray) -> np.ndarray:
     """Return activity (frames, bins * units) less its mean, over its deviation, on kept frames.
 
     What was not observed is taken for the mean; what never varies is 0.

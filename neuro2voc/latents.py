@@ -29,7 +29,7 @@ MOST = 1500  # windows of each modality that are drawn; more hide one another
 
 
 @dataclass(frozen=True, eq=False)
-class Latents:
+class PairedLatents:
     """Latents of windows within syllables.
 
     Attributes
@@ -57,7 +57,7 @@ def make_latents(
     frames: Frames,
     trials: pd.DataFrame,
     split: pd.DataFrame,
-) -> Latents:
+) -> PairedLatents:
     """Return the latents of activity alone and of the voice alone.
 
     Parameters
@@ -84,7 +84,7 @@ def make_latents(
             f"{NEIGHBOURS} neighbours; give more bouts, or shorten `window` of `neural_vae`."
         )
     level = levels_from(frames, rows - middle, windows.hops)
-    return Latents(
+    return PairedLatents(
         {int(name): joint_latents(one, windows.count[rows]) for name, one in models.items()},
         {int(name): joint_latents(one, None, level) for name, one in models.items()},
         label[rows].astype(str),
@@ -93,7 +93,7 @@ def make_latents(
     )
 
 
-def neighbour_table(latents: Latents, resamples: int, seed: int) -> pd.DataFrame:
+def neighbour_table(latents: PairedLatents, resamples: int, seed: int) -> pd.DataFrame:
     """Decode held-out windows by their nearest neighbours among those of the other folds.
 
     Returns
@@ -150,7 +150,7 @@ def matched(neural: np.ndarray, vocal: np.ndarray) -> float:
     return float((farther / (len(neural) - 1)).mean())
 
 
-def space_table(latents: Latents) -> pd.DataFrame:
+def space_table(latents: PairedLatents) -> pd.DataFrame:
     """Return fold, mixing, matched and n_windows of the held-out windows of each fold."""
     rows = []
     for outer in np.unique(latents.fold):
@@ -161,7 +161,7 @@ def space_table(latents: Latents) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def pictured(latents: Latents, seed: int) -> pd.DataFrame:
+def pictured(latents: PairedLatents, seed: int) -> pd.DataFrame:
     """Lay the held-out windows of the first fold out in a plane (UMAP, McInnes et al. 2018).
 
     The same on every run: one thread, and a seed for what is drawn at random.

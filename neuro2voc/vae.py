@@ -19,7 +19,7 @@ from neuro2voc.errors import DataError
 from neuro2voc.frames import Frames, inner_blocks, windows_of
 from neuro2voc.generated import reach
 from neuro2voc.networks.neural_encoder import NeuralEncoder, NeuralToVoice, contrast_loss
-from neuro2voc.networks.vocal_vae import VocalVAE, divergence, sampled
+from neuro2voc.networks.vocal_vae import VocalVAE, divergence, drawn
 from neuro2voc.schedule import Schedule, make_schedule
 from neuro2voc.sound_decoder import vocal_latents
 from neuro2voc.sound_windows import levels_from
@@ -171,7 +171,7 @@ def train_vocal(
 
     def loss(network: VocalVAE, stretch: torch.Tensor) -> torch.Tensor:
         mean, spread = network.encode(stretch)
-        made = network.decode(sampled(mean, spread) if network.training else mean)
+        made = network.decode(drawn(mean, spread) if network.training else mean)
         error = mse_loss(made.float(), stretch) / network.scale**2
         return error + settings.beta * divergence(mean.float(), spread.float()).mean()
 
@@ -220,9 +220,8 @@ def train_encoder(
         reached = network(seen).float()
         total = reached.new_zeros(())
         if about["contrast"] and len(seen) >= FEWEST:
-            total = total + about["contrast"] * contrast_loss(
-                reached, latents, about["temperature"]
-            )
+            contrast = contrast_loss(reached, latents, about["temperature"])
+            total = total + about["contrast"] * contrast
         if about["reconstruction"]:
             error = mse_loss(network.vocal.decode(reached).float(), stretch)
             total = total + about["reconstruction"] * error / network.vocal.scale**2

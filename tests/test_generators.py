@@ -15,7 +15,7 @@ from neuro2voc.generators import (
     generate,
     generate_all,
     labels_of,
-    standardised,
+    standardised_activity,
 )
 from neuro2voc.sound_measures import correlation
 from neuro2voc.sources.settings import Settings
@@ -49,13 +49,13 @@ def test_standardising_knows_the_training_part_only():
     kept = np.arange(40) < 30
     activity[5, 0, 0] = np.nan
     activity[kept, 1, 1] = 4.0
-    X = standardised(activity, kept)
+    X = standardised_activity(activity, kept)
     np.testing.assert_allclose(X[kept].mean(axis=0), 0, atol=1e-6)
     np.testing.assert_allclose(X[kept][:, 1].std(), 1, rtol=1e-5)
     assert X[5, 0] == 0 and not X[:, 3].any()  # missing; never varied in training
     other = activity.copy()
     other[~kept] *= 100
-    np.testing.assert_array_equal(standardised(other, kept)[kept], X[kept])
+    np.testing.assert_array_equal(standardised_activity(other, kept)[kept], X[kept])
 
 
 def test_ridge_is_that_of_the_training_folds_with_a_penalty_chosen_inside_them():
@@ -64,7 +64,7 @@ def test_ridge_is_that_of_the_training_folds_with_a_penalty_chosen_inside_them()
     fold = frames.folds(folds)
     for held in range(3):
         kept = (fold >= 0) & (fold != held)
-        X = standardised(activity, kept)
+        X = standardised_activity(activity, kept)
         errors = []
         for alpha in ALPHAS:
             error = 0.0
