@@ -11,7 +11,7 @@ import torch
 from neuro2voc.checkpoints import checkpoint_of
 from neuro2voc.configuration import derive_seed
 from neuro2voc.frames import Frames, overlap_add
-from neuro2voc.network_files import read_models, write_models
+from neuro2voc.network_files import check_units, read_models, write_models
 from neuro2voc.networks.joint_vae import JointVAE, joint_loss
 from neuro2voc.networks.vocal_vae import VocalVAE
 from neuro2voc.neural_vae import (
@@ -20,10 +20,10 @@ from neuro2voc.neural_vae import (
     Parts,
     about_neurons,
     build_vae,
+    decoded,
+    networks_and_losses,
     neural_settings,
-    train_in_folds,
     unit_statistics,
-    windows_of_session,
 )
 from neuro2voc.neural_windows import Windows, WindowSettings, make_windows
 from neuro2voc.recording import Recording
@@ -138,14 +138,14 @@ def train_joint_vaes(
     """
     own = settings.neural
     windows = make_windows(recording, frames, own.windows)
-
-    def fit(_: str, parts: Parts, fold: int) -> Trained:
-        return fit_joint_vae(windows, frames, parts, settings, fold)
-
     rows = whole_rows(frames, windows.hops)[:: max(1, round(own.windows.step / frames.hop))]
-    models, losses = train_in_folds(fit, frames, split, rows, [KIND], own)
-    by_fold = {str(fold): network for (_, fold), network in models.items()}
-    return by_fold, losses.drop(columns="model")
+    models, losses = networks_and_losses(
+        {
+            str(fold): fit_joint_vae(windows, frames, parts, settings, fold)
+            for fold, parts in own.folds(frames, split, rows)
+        }
+    )
+    return models, losses.drop(columns="model")
 
 
 def write_joint_vaes(
@@ -186,13 +186,6 @@ def joint_latents(
     return torch.cat(means).numpy()
 
 
-@torch.inference_mode()
-def voice_of_latents(network: VocalVAE, latents: np.ndarray) -> np.ndarray:
-    """Return levels (windows, hops, bands) in dB."""
-    parts = torch.as_tensor(latents).split(AT_ONCE)
-    return np.concatenate([network.decode(part).numpy() for part in parts])
-
-
 def generate_by_joint(
     models: Mapping[str, JointVAE],
     settings: WindowSettings,
@@ -231,7 +224,7 @@ def _voice_where(
 ) -> np.ndarray:
     rows = rows_reaching(frames, windows.hops, wanted)
     latents = joint_latents(network, windows.count[rows + windows.hops // 2])
-    return overlap_add(frames, rows, voice_of_latents(network.vocal, latents), wanted)
+    return overlap_add(frames, rows, decoded(network.vocal, latents), wanted)
 
 
 def voice_of_session(
@@ -245,6 +238,7 @@ def voice_of_session(
         The recording has other units.
     """
     models, about = read_joint_vaes(path)
-    windows = windows_of_session(about, recording, frames)
+    check_units(about["units"], recording)
+    windows = make_windows(recording, frames, WindowSettings(**about["windows"]))
     wanted = np.ones(len(frames.piece), dtype=bool)
     return _voice_where(models[str(fold)], windows, frames, wanted)

@@ -12,10 +12,9 @@ from torch.nn.functional import mse_loss
 from neuro2voc.checkpoints import checkpoint_of
 from neuro2voc.configuration import derive_seed
 from neuro2voc.frames import Frames, overlap_add
-from neuro2voc.joint_vae import voice_of_latents
 from neuro2voc.networks.neural_vae import NeuralVAE
 from neuro2voc.networks.vocal_vae import VocalVAE
-from neuro2voc.neural_vae import NeuralSettings, encoded
+from neuro2voc.neural_vae import NeuralSettings, decoded, encoded
 from neuro2voc.neural_windows import make_windows
 from neuro2voc.recording import Recording
 from neuro2voc.sound_decoder import read_sound_decoders, vocal_latents
@@ -133,7 +132,7 @@ def generate_by_mapper(
         rows = rows_reaching(frames, voice.frames, wanted)
         with torch.inference_mode():
             latents = mapper(torch.as_tensor(source[rows])).numpy()
-        voices = voice_of_latents(voice, latents)
+        voices = decoded(voice, latents)
         made[wanted] = overlap_add(frames, rows, voices, wanted)[wanted]
     return made
 

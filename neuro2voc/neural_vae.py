@@ -1,6 +1,6 @@
 """Neural variational autoencoders, trained inside training folds."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,7 +15,7 @@ from neuro2voc.configuration import derive_seed
 from neuro2voc.frames import Frames
 from neuro2voc.network_files import check_units, read_models, write_models
 from neuro2voc.networks.neural_vae import KINDS, NeuralVAE, vae_loss
-from neuro2voc.networks.vocal_vae import divergence
+from neuro2voc.networks.vocal_vae import VocalVAE, divergence
 from neuro2voc.neural_windows import (
     Windows,
     WindowSettings,
@@ -66,6 +66,14 @@ class NeuralSettings:
     def parts(self, frames: Frames, fold: np.ndarray, outer: int, rows: np.ndarray) -> Parts:
         """Return those of some rows to train on and to stop by; see `training_parts`."""
         return training_parts(frames, fold, outer, rows, self.windows, self.inner_folds)
+
+    def folds(
+        self, frames: Frames, split: pd.DataFrame, rows: np.ndarray
+    ) -> Iterator[tuple[int, Parts]]:
+        """Yield every fold, and the rows of the others to train on and to stop by."""
+        fold = frames.folds(split)
+        for outer in map(int, np.unique(fold[fold >= 0])):
+            yield outer, self.parts(frames, fold, outer, rows)
 
 
 def neural_settings(config: Mapping, job: SimpleNamespace) -> NeuralSettings:
@@ -176,55 +184,34 @@ def train_neural_vaes(
         model, fold, epoch, rate, training, validation.
     """
     windows = make_windows(recording, frames, settings.windows)
-    order = depth_order(recording)
+    order, rows = depth_order(recording), training_rows(frames, settings.windows)
+    return networks_and_losses(
+        {
+            f"{kind}/{fold}": fit_neural_vae(windows, parts, kind, order, settings, fold)
+            for fold, parts in settings.folds(frames, split, rows)
+            for kind in kinds
+        }
+    )
 
-    def fit(kind: str, parts: Parts, fold: int) -> Trained:
-        return fit_neural_vae(windows, parts, kind, order, settings, fold)
 
-    rows = training_rows(frames, settings.windows)
-    models, losses = train_in_folds(fit, frames, split, rows, kinds, settings)
-    return {f"{kind}/{fold}": network for (kind, fold), network in models.items()}, losses
-
-
-def train_in_folds(
-    fit: Callable[[str, Parts, int], Trained],
-    frames: Frames,
-    split: pd.DataFrame,
-    rows: np.ndarray,
-    kinds: Sequence[str],
-    settings: NeuralSettings,
-) -> tuple[dict[tuple[str, int], nn.Module], pd.DataFrame]:
-    """Train an autoencoder of every kind for every fold.
-
-    Parameters
-    ----------
-    fit : callable
-        ``fit(kind, parts, fold)`` trains one on rows and stops it by others.
-    frames : Frames
-    split : DataFrame
-        See `neuro2voc.splits.make_split`.
-    rows : ndarray
-        Frames to choose from, in order.
-    kinds : sequence of str
-    settings : NeuralSettings
+def networks_and_losses(
+    trained: Mapping[str, Trained],
+) -> tuple[dict[str, nn.Module], pd.DataFrame]:
+    """Return networks by name, and the losses of those called ``<model>/<fold>``, or ``<fold>``.
 
     Returns
     -------
-    models : dict of Module
-        By kind and the fold that it never saw.
+    networks : dict of Module
     losses : DataFrame
         model, fold, epoch, rate, training, validation.
     """
-    fold = frames.folds(split)
-    models, losses = {}, []
-    for outer in map(int, np.unique(fold[fold >= 0])):
-        parts = settings.parts(frames, fold, outer, rows)
-        for kind in kinds:
-            one = fit(kind, parts, outer)
-            models[kind, outer] = one.network
-            losses.append(one.history.assign(model=kind, fold=outer))
+    losses = []
+    for name, one in trained.items():
+        model, _, fold = name.rpartition("/")
+        losses.append(one.history.assign(model=model, fold=int(fold)))
     columns = ["model", "fold", "epoch", "rate", "training", "validation"]
-    return models, pd.concat(losses, ignore_index=True)[columns]
+    networks = {name: one.network for name, one in trained.items()}
+    return networks, pd.concat(losses, ignore_index=True)[columns]
 
 
 def write_neural_vaes(
@@ -283,26 +270,9 @@ def latents_of_session(
         The recording has other units.
     """
     models, about = read_neural_vaes(path)
-    return encoded(models[model], windows_of_session(about, recording, frames).count)[0]
-
-
-def windows_of_session(about: Mapping, recording: Recording, frames: Frames) -> Windows:
-    """Return windows like those that autoencoders were trained on, of another recording.
-
-    Parameters
-    ----------
-    about : mapping
-        See `about_neurons`.
-    recording : Recording
-    frames : Frames
-
-    Raises
-    ------
-    DataError
-        The recording has other units.
-    """
     check_units(about["units"], recording)
-    return make_windows(recording, frames, WindowSettings(**about["windows"]))
+    windows = make_windows(recording, frames, WindowSettings(**about["windows"]))
+    return encoded(models[model], windows.count)[0]
 
 
 @torch.inference_mode()
@@ -317,7 +287,7 @@ def encoded(network: NeuralVAE, count: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 
 @torch.inference_mode()
-def decoded(network: NeuralVAE, latents: np.ndarray) -> np.ndarray:
-    """Return expected counts (windows, bins, units)."""
+def decoded(network: NeuralVAE | VocalVAE, latents: np.ndarray) -> np.ndarray:
+    """Return expected counts (windows, bins, units), or levels in dB (windows, hops, bands)."""
     parts = torch.as_tensor(latents).split(AT_ONCE)
     return np.concatenate([network.decode(part).numpy() for part in parts])

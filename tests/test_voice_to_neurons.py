@@ -48,7 +48,11 @@ from neuro2voc.voice_to_neurons import (
     predict_psth,
     predictions,
 )
-from neuro2voc.voice_to_neurons_report import correlations, report_voice_to_neurons, score_table
+from neuro2voc.voice_to_neurons_report import (
+    rate_correlations,
+    report_voice_to_neurons,
+    score_table,
+)
 
 JOINT_SETTINGS = JointSettings(SHORT, (16,), 30.0)
 
@@ -238,7 +242,7 @@ def test_correlations_are_of_smoothed_rates_and_missing_for_constants():
     rng = np.random.default_rng(0)
     rate = rng.uniform(0, 2, (400, 3))
     bout = np.repeat([0, 1], 200)
-    made = correlations(rate, np.c_[rate[:, 0], -rate[:, 1], np.ones(400)], bout, 0.016)
+    made = rate_correlations(rate, np.c_[rate[:, 0], -rate[:, 1], np.ones(400)], bout, 0.016)
     assert_allclose(made[:2], [1, -1])
     assert np.isnan(made[2])
 
