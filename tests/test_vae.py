@@ -248,6 +248,14 @@ def test_too_few_windows_end_in_a_sentence():
         train_vocal(frames, frames.folds(split) == 0, replace(VAE, step=100_000), 0)
 
 
+def test_windows_to_stop_by_lie_as_far_from_the_others_as_activity_is_seen():
+    _, _, frames, split = bird()
+    wide = reach({"before": 0.5, "after": 60.0, "bin": 0.02})
+    with pytest.raises(DataError, match="holds 0 windows of 0.02 s to learn from"):
+        alone = replace(frames, piece=np.zeros_like(frames.piece))
+        train_vocal(alone, frames.folds(split) == 0, replace(VAE, reach=wide), 0)
+
+
 def test_latents_that_say_nothing_are_counted_and_a_collapse_is_said(caplog):
     recording, _, frames, split = bird()
     few = {name: replace(SCHEDULE, epochs=3) for name in ("vocal", "encoder")}
