@@ -57,14 +57,17 @@ def explained_interval(
     Returns
     -------
     low, high : float
-        NaN with one bout, which says nothing of how bouts differ.
+        NaN with one bout, which says nothing of how bouts differ, and where no share is known.
     """
     bouts = len(deviance)
     if bouts < 2:
         return float("nan"), float("nan")
     rng = np.random.default_rng(seed)
     weights = rng.multinomial(bouts, np.full(bouts, 1 / bouts), size=resamples).astype(float)
-    low, high = np.nanquantile(explained(weights @ deviance, weights @ reference), [0.025, 0.975])
+    shares = explained(weights @ deviance, weights @ reference)
+    if np.isnan(shares).all():
+        return float("nan"), float("nan")
+    low, high = np.nanquantile(shares, [0.025, 0.975])
     return float(low), float(high)
 
 

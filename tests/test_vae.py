@@ -146,7 +146,7 @@ def test_units_that_never_vary_or_were_not_observed_do_not_count():
     mean, scale = mean_and_scale(activity)
     encoder = NeuralEncoder(units=3, bins=4, latent=2, hidden=(5,)).eval()
     encoder.set_range(torch.as_tensor(mean), torch.as_tensor(scale))
-    filled = torch.as_tensor(np.where(np.isnan(activity), mean, activity))
+    filled = torch.as_tensor(np.where(np.isnan(activity), np.float32(mean), activity))
     torch.testing.assert_close(encoder(torch.as_tensor(activity)), encoder(filled))
 
 
