@@ -66,7 +66,8 @@ class Deviances:
         """Add activity (units, bins) of one block and fold."""
         self.blocks.append(block)
         self.folds.append(fold)
-        self.constant.append(unit_deviance(values, constant[:, None]))
+        always = np.broadcast_to(constant[:, None], values.shape)
+        self.constant.append(unit_deviance(values, always))
         self.model.append(unit_deviance(values, rates))
 
     def by_fold(self) -> np.ndarray:

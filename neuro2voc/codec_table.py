@@ -277,8 +277,8 @@ def examples(
 def _example(
     counts: np.ndarray, rates: np.ndarray, start: float, constant: np.ndarray
 ) -> CodedExample:
-    reference = unit_deviance(counts, constant[:, None]).sum()
-    share = explained(unit_deviance(counts, rates).sum(), reference)
+    mean = np.broadcast_to(constant[:, None], counts.shape)
+    share = explained(unit_deviance(counts, rates).sum(), unit_deviance(counts, mean).sum())
     return CodedExample(counts, rates, start, share)
 
 
