@@ -19,6 +19,7 @@ from neuro2voc.frames import Frames
 from neuro2voc.recording import Audio, Recording
 from neuro2voc.spectrograms import SpectrogramSettings, levels, power_frames, resampled
 from neuro2voc.splits import NONE, contiguous_blocks
+from neuro2voc.standardisation import mean_and_scale
 
 # Amplitude given to a sine at 0 dB: sound of any unit comes to the loudness of music, which codecs
 # were trained on.
@@ -266,11 +267,7 @@ def _ridge(
     X: np.ndarray, Y: np.ndarray, asked: np.ndarray, penalties: Sequence[float]
 ) -> list[np.ndarray]:
     """Return predictions for rows asked, of columns standardised on X, for each penalty."""
-    seen = ~np.isnan(X)
-    number = np.maximum(seen.sum(axis=0), 1)
-    mean = np.where(seen, X, 0).sum(axis=0, dtype=float) / number
-    spread = np.sqrt(np.where(seen, (X - mean) ** 2, 0).sum(axis=0) / number)
-    spread[spread == 0] = 1.0
+    mean, spread = mean_and_scale(X)
     known, rows = (np.nan_to_num((part - mean) / spread) for part in (X, asked))
     # One decomposition serves all penalties.
     values, vectors = np.linalg.eigh(known.T @ known)

@@ -73,6 +73,11 @@ class Checkpoint:
             return None
 
 
+def checkpoint_of(settings: object) -> Checkpoint | None:
+    """Return where trainings keep their states, of settings with `checkpoints` and `code`."""
+    return Checkpoint(settings.checkpoints, settings.code) if settings.checkpoints else None
+
+
 def remove_checkpoints(folder: str | Path) -> None:
     """Remove what a job has kept, once its results are written."""
     shutil.rmtree(folder, ignore_errors=True)

@@ -61,7 +61,7 @@ class Clusters:
     p_shifted: float
 
 
-def standardised(X: np.ndarray, feature: str) -> np.ndarray:
+def equally_scaled(X: np.ndarray, feature: str) -> np.ndarray:
     """Return features (trials, columns) of equal weight; unobserved units take their mean."""
     X = SimpleImputer(keep_empty_features=True).fit_transform(X)
     if feature == "tfidf":
@@ -97,7 +97,7 @@ def find_clusters(
     used = used_trials(trials, recording.name)
     label, session = used["label"].to_numpy(), used["session"].to_numpy()
     number = len(np.unique(label))
-    X = standardised(features_of(recording, used)[feature], feature)
+    X = equally_scaled(features_of(recording, used)[feature], feature)
     model = clustered(X, number, protocol.seed)
     rand = adjusted_rand_score(label, model.labels_)
     log.info("%s: adjusted Rand index %.3f", feature, rand)
@@ -108,7 +108,7 @@ def find_clusters(
     ]
     shifted = []
     for bird, own in shifted_birds(recording, trials, protocol):
-        Z = standardised(features_of(bird, own)[feature], feature)
+        Z = equally_scaled(features_of(bird, own)[feature], feature)
         cluster = clustered(Z, number, protocol.seed).labels_
         shifted.append(adjusted_rand_score(own["label"], cluster))
     # A single column has no second component.

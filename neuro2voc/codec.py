@@ -4,7 +4,6 @@ Time is parted into frames; of each frame every codebook gives one code. The cod
 judged on song, bouts and a little time around them, and of a recording without labels on all of it.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,18 +11,24 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
 
-from neuro2voc.checkpoints import Checkpoint
+from neuro2voc.checkpoints import checkpoint_of
 from neuro2voc.configuration import derive_seed
 from neuro2voc.errors import DataError
-from neuro2voc.files import replacing, write_json
+from neuro2voc.network_files import (
+    Weights,
+    check_units,
+    read_weights,
+    take,
+    weights_of,
+    write_weights,
+)
 from neuro2voc.networks.codec import Codec
 from neuro2voc.recording import Recording
+from neuro2voc.schedule import Schedule, make_schedule
 from neuro2voc.splits import NONE, contiguous_blocks
 from neuro2voc.stretches import Stretch, activity_in, bin_width
-from neuro2voc.training import Schedule, train
+from neuro2voc.training import train
 
 SIZES = ("books", "codes", "dims", "width", "kernel", "causal", "dropout")
 PER_WINDOW = 2  # windows of training that begin within the length of one
@@ -102,9 +107,8 @@ def codec_settings(given: dict, training: dict, **others: object) -> CodecSettin
     """Return settings from what the configuration holds under `codec` and of training."""
     renamed = {**given, "books": given["codebooks"]}
     times = {name: given[name] for name in ("bin", "frame", "window")}
-    training = {key: value for key, value in training.items() if key != "members"}
     sizes = {name: renamed[name] for name in SIZES}
-    return CodecSettings(**times, sizes=sizes, schedule=Schedule(**training), **others)
+    return CodecSettings(**times, sizes=sizes, schedule=make_schedule(training), **others)
 
 
 def frame_bins(settings: CodecSettings, bin: float) -> int:
@@ -148,7 +152,7 @@ def stopping_part(block: np.ndarray, inner_folds: int, fold: int) -> np.ndarray:
     return inner == fold % (inner.max() + 1)
 
 
-def poisson_loss(network: Codec, x: torch.Tensor) -> torch.Tensor:
+def codec_loss(network: Codec, x: torch.Tensor) -> torch.Tensor:
     """Return the negative log likelihood (nats) per bin and unit, and the commitment.
 
     What does not depend on the network is left out. Of levels it is a quasi-likelihood.
@@ -205,13 +209,13 @@ def train_codec(
 
     trained = train(
         build,
-        poisson_loss,
+        codec_loss,
         (torch.as_tensor(windows[~stop]),),
         (torch.as_tensor(windows[stop]),),
         settings.schedule,
         derive_seed(settings.seed, held_out, number),
         f"codec, fold {held_out}",
-        Checkpoint(settings.checkpoints, settings.code) if settings.checkpoints else None,
+        checkpoint_of(settings),
     )
     names = tuple(recording.units.table.index.astype(str))
     return FittedCodec(trained.network, names, bin), trained.history
@@ -225,15 +229,7 @@ def encode(codec: FittedCodec, recording: Recording) -> list[Coded]:
     DataError
         Its units are not those that the codec was trained on.
     """
-    names = tuple(recording.units.table.index.astype(str))
-    if names != codec.unit:
-        other = sorted(set(names) ^ set(codec.unit))
-        which = f"they differ in {', '.join(other[:3])}" if other else "their order differs"
-        raise DataError(
-            f"{recording.name} holds {len(names)} units and the codec was trained on "
-            f"{len(codec.unit)}; {which}. Give it a recording that was sorted together with that "
-            "one, or train it anew."
-        )
+    check_units(codec.unit, recording)
     frame, found = codec.network.frame, []
     for begin, end in recording.sessions[["start_time", "stop_time"]].to_numpy(float):
         frames = int((end - begin) / (frame * codec.bin) + 1e-6)
@@ -258,13 +254,6 @@ def decode(codec: FittedCodec, codes: np.ndarray) -> np.ndarray:
 
 def write_codecs(path: str | Path, codecs: Sequence[FittedCodec], about: dict) -> None:
     """Write the codecs of all folds, tensors ``<fold>/<name>``, and as JSON what they are of."""
-    tensors = {
-        f"{fold}/{key}": value.contiguous()
-        for fold, one in enumerate(codecs)
-        for key, value in one.network.state_dict().items()
-    }
-    with replacing(path) as temporary:
-        save_file(tensors, temporary)
     first = codecs[0]
     of_all = {
         "folds": len(codecs),
@@ -272,7 +261,8 @@ def write_codecs(path: str | Path, codecs: Sequence[FittedCodec], about: dict) -
         "bin": first.bin,
         "frame": first.network.frame,
     }
-    write_json({**about, **of_all}, Path(path).with_suffix(".json"))
+    networks = {str(fold): one.network for fold, one in enumerate(codecs)}
+    write_weights(path, weights_of(networks), {**about, **of_all})
 
 
 def read_codecs(path: str | Path) -> tuple[list[FittedCodec], dict]:
@@ -281,26 +271,17 @@ def read_codecs(path: str | Path) -> tuple[list[FittedCodec], dict]:
     Raises
     ------
     DataError
-        A file is missing or damaged, or the two do not belong together.
+        See `neuro2voc.network_files.read_weights`.
     """
-    sidecar = Path(path).with_suffix(".json")
-    try:
-        about = json.loads(sidecar.read_text(encoding="utf-8"))
-        with safe_open(path, "pt") as file:
-            tensors = {key: file.get_tensor(key) for key in file.keys()}
-        codecs = []
+
+    def codecs(weights: Weights, about: dict) -> list[FittedCodec]:
+        found = []
         for fold in range(about["folds"]):
-            own = {k.partition("/")[2]: v for k, v in tensors.items() if k.startswith(f"{fold}/")}
+            own = take(weights, str(fold))
             start = {"mean": own["mean"], "scale": own["scale"], "frame": about["frame"]}
             network = Codec(**start, **about["sizes"])
             network.load_state_dict(own)
-            codecs.append(FittedCodec(network.eval(), tuple(about["unit"]), about["bin"]))
-    except FileNotFoundError as error:
-        raise DataError(f"{error.filename or path} does not exist; make it anew.") from None
-    except Exception as error:  # safetensors, JSON and torch each have their own kinds
-        reason = " ".join(str(error).split())[:200]
-        raise DataError(
-            f"{path} and {sidecar.name} beside it hold no codecs that can be read ({reason}); "
-            "make them anew."
-        ) from error
-    return codecs, about
+            found.append(FittedCodec(network.eval(), tuple(about["unit"]), about["bin"]))
+        return found
+
+    return read_weights(path, codecs, "codecs")

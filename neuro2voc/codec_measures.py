@@ -26,6 +26,7 @@ from neuro2voc.codec import (
     training_windows,
 )
 from neuro2voc.configuration import derive_seed
+from neuro2voc.deviance import explained, explained_interval, sums_by, unit_deviance
 from neuro2voc.factors import Factors, in_groups
 from neuro2voc.recording import Recording
 from neuro2voc.splits import NONE
@@ -35,7 +36,6 @@ log = logging.getLogger(__name__)
 
 # Shares of the mean rate that a prediction is mixed with, of which inner folds choose.
 MIXED = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 0.9, 1.0)
-LEAST = 1e-9  # counts per bin; a rate of nothing has no logarithm
 
 
 @dataclass
@@ -66,14 +66,14 @@ class Deviances:
         """Add activity (units, bins) of one block and fold."""
         self.blocks.append(block)
         self.folds.append(fold)
-        self.constant.append(deviance(values, np.broadcast_to(constant[:, None], values.shape)))
-        self.model.append(deviance(values, rates))
+        always = np.broadcast_to(constant[:, None], values.shape)
+        self.constant.append(unit_deviance(values, always))
+        self.model.append(unit_deviance(values, rates))
 
     def by_fold(self) -> np.ndarray:
         """Return the share explained in each fold (folds,), in their order."""
-        _, fold = np.unique(self.folds, return_inverse=True)
-        sums = [np.bincount(fold, np.sum(part, axis=1)) for part in (self.model, self.constant)]
-        return explained(*sums)
+        parts = [np.sum(part, axis=1) for part in (self.model, self.constant)]
+        return explained(*(sums_by(part, self.folds) for part in parts))
 
     def units(self) -> np.ndarray:
         """Return the share explained of each unit (units,), NaN where it has no deviance."""
@@ -82,34 +82,9 @@ class Deviances:
     def summary(self, resamples: int, seed: int) -> tuple[float, float, float]:
         """Return the share explained of all, and its 95 % interval over blocks."""
         model, constant = (np.sum(part, axis=1) for part in (self.model, self.constant))
-        names, block = np.unique(self.blocks, return_inverse=True)
-        model, constant = (np.bincount(block, part) for part in (model, constant))
-        whole = float(explained(model.sum(), constant.sum()))
-        if len(names) < 2:
-            return whole, np.nan, np.nan
-        rng = np.random.default_rng(seed)
-        weights = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), resamples)
-        low, high = np.quantile(explained(weights @ model, weights @ constant), [0.025, 0.975])
-        return whole, float(low), float(high)
-
-
-def deviance(values: np.ndarray, rates: np.ndarray) -> np.ndarray:
-    """Return the Poisson deviance (units,), nats, of counts given rates (units, bins) per bin.
-
-    NaN, where a unit was not observed, counts for nothing. Of levels it is a quasi-deviance.
-    """
-    seen = ~np.isnan(values)
-    y, rate = np.where(seen, values, 0.0).astype(float), np.maximum(rates, LEAST).astype(float)
-    log_ratio = np.log(np.maximum(y, LEAST) / rate)
-    return 2 * np.where(seen, y * log_ratio - (y - rate), 0.0).sum(axis=1)
-
-
-def explained(model: np.ndarray, constant: np.ndarray) -> np.ndarray:
-    """Return the share of the constant rate's deviance that a model does away with."""
-    model, constant = np.asarray(model, float), np.asarray(constant, float)
-    safe = np.where(constant > 0, constant, 1.0)
-    # Rounded, because what rounding leaves of a zero looks like something in a table.
-    return np.where(constant > 0, np.round(1 - model / safe, 12), np.nan)
+        model, constant = (sums_by(part, self.blocks) for part in (model, constant))
+        whole = explained(model.sum(), constant.sum())
+        return whole, *explained_interval(model, constant, resamples, seed)
 
 
 def books_judged(books: int) -> list[int]:
@@ -167,7 +142,7 @@ def shares_of_mean(values: np.ndarray, rates: np.ndarray, constant: np.ndarray) 
         Of inner folds, which the predictor was not fitted to.
     constant : ndarray (units,)
     """
-    scores = [deviance(values, mixed(rates, constant, np.full(len(rates), s))) for s in MIXED]
+    scores = [unit_deviance(values, mixed(rates, constant, np.full(len(rates), s))) for s in MIXED]
     return np.array(MIXED)[np.argmin(scores, axis=0)]
 
 

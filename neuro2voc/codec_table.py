@@ -8,9 +8,10 @@ import pandas as pd
 
 from neuro2voc.binning import PER_SECOND, Window
 from neuro2voc.codec import CodecSettings, FittedCodec, decode, frame_bins
-from neuro2voc.codec_measures import Judged, deviance, explained, judge, moved_apart
+from neuro2voc.codec_measures import Judged, judge, moved_apart
 from neuro2voc.codec_syllables import syllable_rows
 from neuro2voc.configuration import derive_seed
+from neuro2voc.deviance import explained, unit_deviance
 from neuro2voc.inclusion import describe_units
 from neuro2voc.recording import Recording
 from neuro2voc.splits import NONE
@@ -49,7 +50,7 @@ QUANTILES = (0.1, 0.5, 0.9)  # of how well windows like it are explained
 
 
 @dataclass(frozen=True)
-class Example:
+class CodedExample:
     """Held-out activity and what the codec makes of it.
 
     Attributes
@@ -88,7 +89,7 @@ class CodecResult:
         codebook, perplexity, dead (means over folds), codes.
     losses : DataFrame
         fold, epoch, rate, training, validation.
-    examples : list of Example
+    examples : list of CodedExample
     codecs : list of FittedCodec
         One for each fold.
     bin, frame : float
@@ -99,7 +100,7 @@ class CodecResult:
     units: pd.DataFrame
     books: pd.DataFrame
     losses: pd.DataFrame
-    examples: list[Example]
+    examples: list[CodedExample]
     codecs: list[FittedCodec]
     bin: float
     frame: float
@@ -250,7 +251,9 @@ def _unit_table(
     )
 
 
-def examples(parts: Sequence[Stretch], judged: Judged, frame: int, bin: float) -> list[Example]:
+def examples(
+    parts: Sequence[Stretch], judged: Judged, frame: int, bin: float
+) -> list[CodedExample]:
     """Return windows of held-out activity that are explained badly, middling and well."""
     length = max(1, round(SHOWN / (frame * bin)))
     books = max(judged.own)
@@ -271,10 +274,12 @@ def examples(parts: Sequence[Stretch], judged: Judged, frame: int, bin: float) -
     return [found[round(q * (len(found) - 1))] for q in QUANTILES] if found else []
 
 
-def _example(counts: np.ndarray, rates: np.ndarray, start: float, constant: np.ndarray) -> Example:
+def _example(
+    counts: np.ndarray, rates: np.ndarray, start: float, constant: np.ndarray
+) -> CodedExample:
     mean = np.broadcast_to(constant[:, None], counts.shape)
-    share = explained(deviance(counts, rates).sum(), deviance(counts, mean).sum())
-    return Example(counts, rates, start, float(share))
+    share = explained(unit_deviance(counts, rates).sum(), unit_deviance(counts, mean).sum())
+    return CodedExample(counts, rates, start, share)
 
 
 def model_about(settings: CodecSettings, bird: str, split: str) -> dict:

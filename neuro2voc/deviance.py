@@ -2,6 +2,8 @@
 
 import numpy as np
 
+LEAST = 1e-9  # counts per bin; a rate of nothing has no logarithm
+
 
 def poisson_deviance(count: np.ndarray, rate: np.ndarray) -> np.ndarray:
     r"""Return twice the log-likelihood that rates lack against knowing each count.
@@ -27,12 +29,17 @@ def poisson_deviance(count: np.ndarray, rate: np.ndarray) -> np.ndarray:
     return np.where(seen, 2 * (count * logarithm - (count - rate)), 0.0)
 
 
+def unit_deviance(values: np.ndarray, rates: np.ndarray) -> np.ndarray:
+    """Return the deviance (units,) of activity given rates, both (units, bins) and per bin."""
+    return poisson_deviance(values, np.maximum(rates, LEAST)).sum(axis=1)
+
+
 def explained(deviance: np.ndarray, reference: np.ndarray) -> np.ndarray | float:
     """Return the share of the reference's deviance that is explained; NaN where that is 0."""
     deviance, reference = np.asarray(deviance, float), np.asarray(reference, float)
-    share = 1 - np.divide(
-        deviance, reference, out=np.full(deviance.shape, np.nan), where=reference > 0
-    )
+    ratio = np.divide(deviance, reference, out=np.full(deviance.shape, np.nan), where=reference > 0)
+    # Rounded, because what rounding leaves of a zero looks like something in a table.
+    share = np.round(1 - ratio, 12)
     return float(share) if share.ndim == 0 else share
 
 
@@ -50,14 +57,17 @@ def explained_interval(
     Returns
     -------
     low, high : float
-        NaN with one bout, which says nothing of how bouts differ.
+        NaN with one bout, which says nothing of how bouts differ, and where no share is known.
     """
     bouts = len(deviance)
     if bouts < 2:
         return float("nan"), float("nan")
     rng = np.random.default_rng(seed)
     weights = rng.multinomial(bouts, np.full(bouts, 1 / bouts), size=resamples).astype(float)
-    low, high = np.nanquantile(explained(weights @ deviance, weights @ reference), [0.025, 0.975])
+    shares = explained(weights @ deviance, weights @ reference)
+    if np.isnan(shares).all():
+        return float("nan"), float("nan")
+    low, high = np.nanquantile(shares, [0.025, 0.975])
     return float(low), float(high)
 
 

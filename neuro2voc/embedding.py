@@ -15,6 +15,7 @@ import torch
 from neuro2voc.bout_bins import BoutBins
 from neuro2voc.contrast import batches
 from neuro2voc.errors import DataError
+from neuro2voc.standardisation import mean_and_scale
 from neuro2voc.training import choose_device
 
 DIMENSIONS = 3
@@ -80,7 +81,7 @@ def make_recipe(settings: Mapping, device: str) -> Recipe:
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainedCebra:
     """A trained CEBRA network.
 
     Attributes
@@ -157,12 +158,7 @@ def scaling(bins: BoutBins) -> Callable[[BoutBins], np.ndarray]:
 
     Both are of the bins given here; what was not observed is put at the mean.
     """
-    seen = np.isfinite(bins.activity)
-    number = np.maximum(seen.sum(axis=0), 1)
-    mean = np.where(seen, bins.activity, 0).sum(axis=0, dtype=float) / number
-    square = np.where(seen, bins.activity - mean, 0) ** 2
-    deviation = np.sqrt(square.sum(axis=0) / number)
-    deviation[deviation == 0] = 1
+    mean, deviation = mean_and_scale(bins.activity)
 
     def scaled(other: BoutBins) -> np.ndarray:
         return np.nan_to_num((other.activity - mean) / deviation).astype(np.float32)
@@ -172,7 +168,7 @@ def scaling(bins: BoutBins) -> Callable[[BoutBins], np.ndarray]:
 
 def train_cebra(
     bins: BoutBins, condition: str, field: int, recipe: Recipe, seed: int, name: str = ""
-) -> Trained:
+) -> TrainedCebra:
     """Train one of CEBRA's networks.
 
     Parameters
@@ -238,7 +234,7 @@ def train_cebra(
         with torch.inference_mode():
             return embed(model, activity, torch.from_numpy(around.first[rows]), field).numpy()
 
-    return Trained(space, np.array(losses), len(positives) * float(np.log(recipe.batch)))
+    return TrainedCebra(space, np.array(losses), len(positives) * float(np.log(recipe.batch)))
 
 
 def embed(

@@ -21,7 +21,7 @@ from neuro2voc.bout_bins import BoutBins, bout_bins
 from neuro2voc.configuration import derive_seed
 from neuro2voc.contrast import CONDITIONS
 from neuro2voc.decoders import make_decoder
-from neuro2voc.embedding import DIMENSIONS, Recipe, Trained, spread
+from neuro2voc.embedding import DIMENSIONS, Recipe, TrainedCebra, spread
 from neuro2voc.errors import DataError
 from neuro2voc.evaluation import p_value, summary
 from neuro2voc.nulls import null_columns
@@ -276,11 +276,11 @@ def _fitted(name: str, seed: int, points: np.ndarray, label: np.ndarray) -> Base
     return model.fit(points, label, model__sample_weight=compute_sample_weight("balanced", label))
 
 
-def _state(trained: Trained, seen: np.ndarray) -> dict:
+def _state(trained: TrainedCebra, seen: np.ndarray) -> dict:
     return {"spread": spread(seen), "loss": trained.reached, "chance": trained.chance}
 
 
-def _curve(trained: Trained) -> pd.DataFrame:
+def _curve(trained: TrainedCebra) -> pd.DataFrame:
     """Return means of the loss over equal stretches of iterations."""
     parts = np.array_split(trained.losses, min(CURVE, len(trained.losses)))
     ends = np.cumsum([len(part) for part in parts])

@@ -31,6 +31,11 @@ def song_activity(recording: Recording, frames: Frames, around: Mapping[str, flo
     return lagged(activity, frames, **around)
 
 
+def reach(around: Mapping[str, float]) -> float:
+    """Return the time (s) over which activity is seen, before and after a frame together."""
+    return around["before"] + around["after"]
+
+
 def write_generated(path: str | Path, made: Mapping[str, np.ndarray]) -> None:
     """Write generated song, one dataset (frames, bands) for each name."""
     with hdf5_writer(path) as file:

@@ -20,6 +20,8 @@ from sklearn.pipeline import make_pipeline
 from neuro2voc.frames import Frames, inner_blocks, overlap_add, windows_of
 from neuro2voc.interpolation import stretched
 from neuro2voc.sound_identity import GAP, sung_trials, syllable_of_frames
+from neuro2voc.sound_windows import levels_from, rows_reaching
+from neuro2voc.standardisation import mean_and_scale
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +31,6 @@ LANDMARKS = 400  # of the kernel: training frames that all others are compared w
 WIDTH = 1.0  # of the kernel, as a share of the mean squared distance between frames
 COMPONENTS = 30  # of activity, in which neighbours are looked for
 BLOCKS = 3  # of a training part, on which a penalty is chosen
-REACH = 0.2  # s, before and after a frame together, of activity in the shipped configuration
 NEARBY = 0.04  # s of song that the nearest stretch of training activity gives away
 SMOOTH = 0.02  # s over which the probabilities of syllables are averaged
 SHORTEST = 0.02  # s; what is shorter is no syllable
@@ -43,8 +44,8 @@ def generate(
     trials: pd.DataFrame,
     split: pd.DataFrame,
     seed: int,
+    reach: float,
     settings: Mapping[int, float] | None = None,
-    reach: float = REACH,
 ) -> tuple[np.ndarray, dict[int, float]]:
     """Generate the song of every fold.
 
@@ -61,11 +62,11 @@ def generate(
         See `neuro2voc.trials` and `neuro2voc.splits`.
     seed : int
         Draws the kernel's landmarks.
-    settings : mapping, optional
-        By fold, the penalty; for surrogates, which are given that of the bird itself. Else each
-        fold's is chosen on blocks of its training part.
     reach : float
-        s that these blocks are kept apart, which is how far activity is seen.
+        s that blocks of a training part are kept apart, on which a penalty is chosen: how far
+        activity is seen (`neuro2voc.generated.reach`).
+    settings : mapping, optional
+        By fold, the penalty; for surrogates, which are given that of the bird itself.
 
     Returns
     -------
@@ -79,7 +80,7 @@ def generate(
     chosen: dict[int, float] = {}
     for held in map(int, np.unique(fold[fold >= 0])):
         kept, wanted = (fold >= 0) & (fold != held), fold == held
-        X = standardised(activity, kept)
+        X = standardised_activity(activity, kept)
         if name == "nearest":
             made[wanted] = _nearest(frames, X, kept, wanted)[wanted]
         elif name == "syllable":
@@ -97,19 +98,14 @@ def generate(
     return np.maximum(made, lowest, where=np.isfinite(made), out=made), chosen
 
 
-def standardised(activity: np.ndarray, kept: np.ndarray) -> np.ndarray:
+def standardised_activity(activity: np.ndarray, kept: np.ndarray) -> np.ndarray:
     """Return activity (frames, bins * units) less its mean, over its deviation, on kept frames.
 
     What was not observed is taken for the mean; what never varies is 0.
     """
     X = activity.reshape(len(activity), -1)
-    seen = np.isfinite(X)
-    count = np.maximum(seen[kept].sum(axis=0), 1)
-    mean = np.where(seen, X, 0)[kept].sum(axis=0, dtype=float) / count
-    X = np.where(seen, X - mean.astype(np.float32), 0).astype(np.float32)
-    deviation = np.sqrt(np.square(X[kept]).sum(axis=0, dtype=float) / count)
-    varies = deviation > 1e-6 * np.abs(mean)  # beyond rounding
-    return X / np.where(varies, deviation, np.inf).astype(np.float32)
+    mean, scale = mean_and_scale(X[kept], still=np.inf)
+    return np.nan_to_num((X - mean.astype(np.float32)) / scale.astype(np.float32))
 
 
 def _kernel(columns: int, seed: int) -> Nystroem:
@@ -168,12 +164,9 @@ def _nearest(frames: Frames, X: np.ndarray, kept: np.ndarray, wanted: np.ndarray
     rows = windows_of(frames, kept, length)
     places = PCA(min(COMPONENTS, X.shape[1], len(rows)), svd_solver="covariance_eigh").fit(X[kept])
     neighbours = KNeighborsRegressor(1, algorithm="brute").fit(places.transform(X[rows]), rows)
-    begin = windows_of(frames, np.ones(len(wanted), dtype=bool), length)
-    seen = np.r_[0, np.cumsum(wanted)]
-    begin = begin[seen[begin + length] > seen[begin]]
+    begin = rows_reaching(frames, length, wanted)
     found = neighbours.predict(places.transform(X[begin])).astype(int)
-    stretches = frames.level[found[:, None] + np.arange(length)]
-    return overlap_add(frames, begin, stretches, wanted)
+    return overlap_add(frames, begin, levels_from(frames, found, length), wanted)
 
 
 def _of_syllables(
@@ -222,6 +215,7 @@ def generate_all(
     trials: pd.DataFrame,
     split: pd.DataFrame,
     seed: int,
+    reach: float,
 ) -> tuple[dict[str, np.ndarray], dict[str, dict[int, float]]]:
     """Generate song by several generators; see `generate`.
 
@@ -239,5 +233,5 @@ def generate_all(
         if name == "syllable" and trials.empty:
             log.warning("no labels: 'syllable' is left out")
             continue
-        made[name], chosen[name] = generate(name, frames, activity, trials, split, seed)
+        made[name], chosen[name] = generate(name, frames, activity, trials, split, seed, reach)
     return made, chosen

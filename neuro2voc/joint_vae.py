@@ -1,28 +1,33 @@
 """One latent space of activity and voice, trained inside training folds."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
 
-from neuro2voc.autoencoder_files import check_units, read_models, write_models
+from neuro2voc.checkpoints import checkpoint_of
 from neuro2voc.configuration import derive_seed
-from neuro2voc.frames import Frames, overlap_add, windows_of
+from neuro2voc.frames import Frames, overlap_add
+from neuro2voc.network_files import check_units, read_models, write_models
 from neuro2voc.networks.joint_vae import JointVAE, joint_loss
 from neuro2voc.networks.vocal_vae import VocalVAE
 from neuro2voc.neural_vae import (
     AT_ONCE,
     NeuralSettings,
+    Parts,
+    about_neurons,
     build_vae,
-    depth_order,
+    decoded,
+    networks_and_losses,
     neural_settings,
     unit_statistics,
 )
 from neuro2voc.neural_windows import Windows, WindowSettings, make_windows
 from neuro2voc.recording import Recording
+from neuro2voc.sound_windows import levels_from, rows_reaching, whole_rows
 from neuro2voc.training import Trained, train
 
 KIND = "1d"  # of the side of neurons
@@ -56,7 +61,7 @@ def joint_settings(neural: Mapping, joint: Mapping, job: object) -> JointSetting
 def fit_joint_vae(
     windows: Windows,
     frames: Frames,
-    parts: tuple[np.ndarray, np.ndarray],
+    parts: Parts,
     settings: JointSettings,
     fold: int,
 ) -> Trained:
@@ -94,7 +99,7 @@ def fit_joint_vae(
 
     def examples(rows: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         count = torch.as_tensor(windows.count[rows + middle])
-        return count, torch.as_tensor(stretches(frames, rows, windows.hops))
+        return count, torch.as_tensor(levels_from(frames, rows, windows.hops))
 
     return train(
         build,
@@ -104,21 +109,8 @@ def fit_joint_vae(
         settings.neural.schedule,
         derive_seed(settings.neural.seed, "joint", fold),
         f"joint VAE, fold {fold}",
-        settings.neural.checkpoint,
+        checkpoint_of(settings.neural),
     )
-
-
-def stretch_rows(frames: Frames, length: int) -> np.ndarray:
-    """Return the first frames of all stretches that no bout's end cuts.
-
-    The window of activity that goes with one is that of its frame number ``length // 2``.
-    """
-    return windows_of(frames, np.ones(len(frames.piece), dtype=bool), length)
-
-
-def stretches(frames: Frames, rows: np.ndarray, length: int) -> np.ndarray:
-    """Return the levels (rows, length, bands) from each of these frames on."""
-    return frames.level[rows[:, None] + np.arange(length)]
 
 
 def build_joint(about: Mapping, statistics: Mapping | None = None) -> JointVAE:
@@ -146,16 +138,14 @@ def train_joint_vaes(
     """
     own = settings.neural
     windows = make_windows(recording, frames, own.windows)
-    fold = frames.folds(split)
-    rows = stretch_rows(frames, windows.hops)[:: max(1, round(own.windows.step / frames.hop))]
-    models, losses = {}, []
-    for outer in np.unique(fold[fold >= 0]):
-        parts = own.parts(frames, fold, int(outer), rows)
-        one = fit_joint_vae(windows, frames, parts, settings, int(outer))
-        models[str(outer)] = one.network
-        losses.append(one.history.assign(fold=outer))
-    columns = ["fold", "epoch", "rate", "training", "validation"]
-    return models, pd.concat(losses, ignore_index=True)[columns]
+    rows = whole_rows(frames, windows.hops)[:: max(1, round(own.windows.step / frames.hop))]
+    models, losses = networks_and_losses(
+        {
+            str(fold): fit_joint_vae(windows, frames, parts, settings, fold)
+            for fold, parts in own.folds(frames, split, rows)
+        }
+    )
+    return models, losses.drop(columns="model")
 
 
 def write_joint_vaes(
@@ -169,14 +159,10 @@ def write_joint_vaes(
     first = next(iter(models.values()))
     about = {
         **names,
-        "units": [str(unit) for unit in recording.units.table.index],
-        "order": depth_order(recording),
-        "bins": first.neural.bins,
+        **about_neurons(first.neural, recording, settings.neural),
         "frames": first.vocal.frames,
         "bands": first.vocal.bands,
-        "sizes": settings.neural.sizes,
         "vocal_hidden": list(settings.vocal_hidden),
-        "windows": asdict(settings.neural.windows),
     }
     write_models(path, models, about)
 
@@ -198,13 +184,6 @@ def joint_latents(
         for i in range(0, number, AT_ONCE)
     ]
     return torch.cat(means).numpy()
-
-
-@torch.inference_mode()
-def voice_of_latents(network: VocalVAE, latents: np.ndarray) -> np.ndarray:
-    """Return levels (windows, hops, bands) in dB."""
-    parts = torch.as_tensor(latents).split(AT_ONCE)
-    return np.concatenate([network.decode(part).numpy() for part in parts])
 
 
 def generate_by_joint(
@@ -243,16 +222,9 @@ def generate_by_joint(
 def _voice_where(
     network: JointVAE, windows: Windows, frames: Frames, wanted: np.ndarray
 ) -> np.ndarray:
-    rows = reaching(frames, windows.hops, wanted)
+    rows = rows_reaching(frames, windows.hops, wanted)
     latents = joint_latents(network, windows.count[rows + windows.hops // 2])
-    return overlap_add(frames, rows, voice_of_latents(network.vocal, latents), wanted)
-
-
-def reaching(frames: Frames, length: int, wanted: np.ndarray) -> np.ndarray:
-    """Return the first frames of all stretches that hold a wanted frame."""
-    rows = stretch_rows(frames, length)
-    seen = np.r_[0, np.cumsum(wanted)]
-    return rows[seen[rows + length] > seen[rows]]
+    return overlap_add(frames, rows, decoded(network.vocal, latents), wanted)
 
 
 def voice_of_session(
@@ -266,7 +238,7 @@ def voice_of_session(
         The recording has other units.
     """
     models, about = read_joint_vaes(path)
-    check_units(about, list(recording.units.table.index), recording.name)
+    check_units(about["units"], recording)
     windows = make_windows(recording, frames, WindowSettings(**about["windows"]))
     wanted = np.ones(len(frames.piece), dtype=bool)
     return _voice_where(models[str(fold)], windows, frames, wanted)

@@ -9,15 +9,16 @@ import torch
 from torch import nn
 from torch.nn.functional import mse_loss
 
+from neuro2voc.checkpoints import checkpoint_of
 from neuro2voc.configuration import derive_seed
 from neuro2voc.frames import Frames, overlap_add
-from neuro2voc.joint_vae import reaching, stretch_rows, stretches, voice_of_latents
 from neuro2voc.networks.neural_vae import NeuralVAE
 from neuro2voc.networks.vocal_vae import VocalVAE
-from neuro2voc.neural_vae import AT_ONCE, NeuralSettings, encoded
+from neuro2voc.neural_vae import NeuralSettings, decoded, encoded
 from neuro2voc.neural_windows import make_windows
 from neuro2voc.recording import Recording
-from neuro2voc.sound_decoder import read_sound_decoders
+from neuro2voc.sound_decoder import read_sound_decoders, vocal_latents
+from neuro2voc.sound_windows import levels_from, rows_reaching, whole_rows
 from neuro2voc.training import train
 
 
@@ -78,7 +79,7 @@ def fit_mapper(
         settings.schedule,
         derive_seed(settings.seed, "mapper", fold),
         f"latent mapper, fold {fold}",
-        settings.checkpoint,
+        checkpoint_of(settings),
     )
     return trained.network
 
@@ -87,16 +88,6 @@ def read_vocal_vaes(path: str | Path) -> dict[int, VocalVAE]:
     """Return the autoencoders of the voice, by the fold that each never saw, of `vaes`' models."""
     decoders, _ = read_sound_decoders(path)
     return {fold: one.vocal for fold, one in enumerate(decoders)}
-
-
-@torch.inference_mode()
-def vocal_latents(network: VocalVAE, level: np.ndarray) -> np.ndarray:
-    """Return the means of latents (windows, latents) of stretches (windows, frames, bands)."""
-    means = [
-        network.encode(torch.as_tensor(level[i : i + AT_ONCE]))[0]
-        for i in range(0, len(level), AT_ONCE)
-    ]
-    return torch.cat(means).numpy()
 
 
 def generate_by_mapper(
@@ -129,19 +120,19 @@ def generate_by_mapper(
     made = np.full(frames.level.shape, np.nan, dtype=np.float32)
     for outer, voice in vocal.items():
         middle = voice.frames // 2
-        rows = stretch_rows(frames, voice.frames)
+        rows = whole_rows(frames, voice.frames)
         source = _at(rows, encoded(neural[outer], windows.count[rows + middle])[0], len(fold))
         every = rows[:: max(1, round(settings.windows.step / frames.hop))]
         kept, held = settings.parts(frames, fold, outer, every)
         both = np.concatenate([kept, held])
-        latents = vocal_latents(voice, stretches(frames, both, voice.frames))
-        target = _at(both, latents, len(fold))
+        heard = torch.as_tensor(levels_from(frames, both, voice.frames))
+        target = _at(both, vocal_latents(voice, heard).numpy(), len(fold))
         mapper = fit_mapper(source, target, (kept, held), settings, outer)
         wanted = fold == outer
-        rows = reaching(frames, voice.frames, wanted)
+        rows = rows_reaching(frames, voice.frames, wanted)
         with torch.inference_mode():
             latents = mapper(torch.as_tensor(source[rows])).numpy()
-        voices = voice_of_latents(voice, latents)
+        voices = decoded(voice, latents)
         made[wanted] = overlap_add(frames, rows, voices, wanted)[wanted]
     return made
 

@@ -15,12 +15,13 @@ from sklearn.neighbors import NearestNeighbors
 from neuro2voc.errors import DataError
 from neuro2voc.evaluation import summary
 from neuro2voc.frames import Frames
-from neuro2voc.joint_vae import joint_latents, stretch_rows, stretches
+from neuro2voc.joint_vae import joint_latents
 from neuro2voc.latent_decoding import NEIGHBOURS, decoded_rows, make_classifier
 from neuro2voc.networks.joint_vae import JointVAE
 from neuro2voc.neural_windows import WindowSettings, make_windows
 from neuro2voc.recording import Recording
 from neuro2voc.sound_identity import syllable_of_frames
+from neuro2voc.sound_windows import levels_from, whole_rows
 
 NEURAL, VOCAL = "neural", "vocal"
 # Trained on the first, tested on the second.
@@ -29,7 +30,7 @@ MOST = 1500  # windows of each modality that are drawn; more hide one another
 
 
 @dataclass(frozen=True, eq=False)
-class Latents:
+class PairedLatents:
     """Latents of windows within syllables.
 
     Attributes
@@ -57,7 +58,7 @@ def make_latents(
     frames: Frames,
     trials: pd.DataFrame,
     split: pd.DataFrame,
-) -> Latents:
+) -> PairedLatents:
     """Return the latents of activity alone and of the voice alone.
 
     Parameters
@@ -77,14 +78,14 @@ def make_latents(
     label, trial = syllable_of_frames(frames, trials)
     fold = frames.folds(split)
     rows = decoded_rows(frames, trial, fold)
-    rows = rows[np.isin(rows - middle, stretch_rows(frames, windows.hops))]
+    rows = rows[np.isin(rows - middle, whole_rows(frames, windows.hops))]
     if len(rows) <= NEIGHBOURS:
         raise DataError(
             f"{recording.name} has {len(rows)} windows within syllables, too few to look for "
             f"{NEIGHBOURS} neighbours; give more bouts, or shorten `window` of `neural_vae`."
         )
-    level = stretches(frames, rows - middle, windows.hops)
-    return Latents(
+    level = levels_from(frames, rows - middle, windows.hops)
+    return PairedLatents(
         {int(name): joint_latents(one, windows.count[rows]) for name, one in models.items()},
         {int(name): joint_latents(one, None, level) for name, one in models.items()},
         label[rows],
@@ -93,7 +94,7 @@ def make_latents(
     )
 
 
-def neighbour_table(latents: Latents, resamples: int, seed: int) -> pd.DataFrame:
+def neighbour_table(latents: PairedLatents, resamples: int, seed: int) -> pd.DataFrame:
     """Decode held-out windows by their nearest neighbours among those of the other folds.
 
     Returns
@@ -150,7 +151,7 @@ def matched(neural: np.ndarray, vocal: np.ndarray) -> float:
     return float((farther / (len(neural) - 1)).mean())
 
 
-def space_table(latents: Latents) -> pd.DataFrame:
+def space_table(latents: PairedLatents) -> pd.DataFrame:
     """Return fold, mixing, matched and n_windows of the held-out windows of each fold."""
     rows = []
     for outer in np.unique(latents.fold):
@@ -161,7 +162,7 @@ def space_table(latents: Latents) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def pictured(latents: Latents, seed: int) -> pd.DataFrame:
+def pictured(latents: PairedLatents, seed: int) -> pd.DataFrame:
     """Lay the held-out windows of the first fold out in a plane (UMAP, McInnes et al. 2018).
 
     The same on every run: one thread, and a seed for what is drawn at random.

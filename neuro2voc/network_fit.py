@@ -23,6 +23,7 @@ from neuro2voc.network_training import (
     losses_of,
     train_member,
 )
+from neuro2voc.standardisation import mean_and_scale
 from neuro2voc.training import Trained
 
 GRID = ["feature", "fold", "before", "after", "smoothing", "balanced_accuracy", "chosen"]
@@ -171,20 +172,6 @@ def grid_table(metrics: Mapping, grid: Mapping, windows: Mapping[str, Window]) -
     return pd.DataFrame(rows, columns=GRID)
 
 
-def unit_scale(x: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """Return the mean and standard deviation (units,) of activity (trials, bins, units).
-
-    NaN is left out. Where a unit never varies the deviation is 1, and where it was never observed
-    the mean is 0.
-    """
-    flat = x.reshape(-1, x.shape[2]).double().numpy()
-    seen = ~np.isnan(flat)
-    count = np.maximum(seen.sum(axis=0), 1)
-    mean = np.where(seen, flat, 0).sum(axis=0) / count
-    spread = np.sqrt(np.where(seen, (flat - mean) ** 2, 0).sum(axis=0) / count)
-    return mean, np.where(spread > 0, spread, 1.0)
-
-
 def _train_on(
     x: torch.Tensor,
     target: np.ndarray,
@@ -194,7 +181,7 @@ def _train_on(
     cell: Cell,
     place: tuple[int, int, int],
 ) -> Trained:
-    mean, scale = unit_scale(smoothed(x[rows[0]], cell))
+    mean, scale = mean_and_scale(smoothed(x[rows[0]], cell).numpy())
 
     def build() -> nn.Module:
         network = NETWORKS[settings.kind](units=x.shape[2], classes=classes, **settings.sizes)

@@ -10,13 +10,14 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from neuro2voc.checkpoints import Checkpoint
+from neuro2voc.checkpoints import checkpoint_of
 from neuro2voc.configuration import derive_seed
 from neuro2voc.decoding import decode
 from neuro2voc.errors import DataError
 from neuro2voc.grid import Cell
+from neuro2voc.schedule import Schedule, make_schedule
 from neuro2voc.splits import inner_folds
-from neuro2voc.training import Schedule, Trained, choose_device, train
+from neuro2voc.training import Trained, choose_device, train
 
 Rows = tuple[np.ndarray, np.ndarray]
 LOSSES = ["feature", "fold", "inner", "epoch", "rate", "training", "validation"]
@@ -71,16 +72,14 @@ def network_settings(kind: str, split: str, job: object) -> NetworkSettings:
         With sizes, training (the fields of `Schedule`, and members), inner_folds, seed, checkpoints
         and code.
     """
-    training = dict(job.training)
-    members = training.pop("members")
     return NetworkSettings(
         kind,
         job.sizes,
-        Schedule(**training),
+        make_schedule(job.training),
         split,
         job.inner_folds,
         job.seed,
-        members,
+        job.training["members"],
         checkpoints=job.checkpoints,
         code=job.code,
     )
@@ -148,7 +147,7 @@ def train_member(
         settings.schedule,
         derive_seed(settings.seed, *numbers),
         f"{settings.kind}, fold {numbers[0]}, inner fold {numbers[1]}",
-        Checkpoint(settings.checkpoints, settings.code) if settings.checkpoints else None,
+        checkpoint_of(settings),
     )
 
 

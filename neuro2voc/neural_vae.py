@@ -1,6 +1,6 @@
 """Neural variational autoencoders, trained inside training folds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,13 +8,14 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import torch
+from torch import nn
 
-from neuro2voc.autoencoder_files import check_units, read_models, write_models
-from neuro2voc.checkpoints import Checkpoint
+from neuro2voc.checkpoints import checkpoint_of
 from neuro2voc.configuration import derive_seed
 from neuro2voc.frames import Frames
+from neuro2voc.network_files import check_units, read_models, write_models
 from neuro2voc.networks.neural_vae import KINDS, NeuralVAE, vae_loss
-from neuro2voc.networks.vocal_vae import divergence
+from neuro2voc.networks.vocal_vae import VocalVAE, divergence
 from neuro2voc.neural_windows import (
     Windows,
     WindowSettings,
@@ -24,10 +25,12 @@ from neuro2voc.neural_windows import (
     window_settings,
 )
 from neuro2voc.recording import Recording
-from neuro2voc.training import Schedule, Trained, train
-from neuro2voc.vae import unit_range
+from neuro2voc.schedule import Schedule, make_schedule
+from neuro2voc.standardisation import mean_and_scale
+from neuro2voc.training import Trained, train
 
-LEAST = 1e-3  # counts in a bin, below which no mean rate is taken to fall
+Parts = tuple[np.ndarray, np.ndarray]
+LEAST_COUNT = 1e-3  # counts in a bin, below which no mean rate is taken to fall
 AT_ONCE = 4096  # windows that pass through a trained network together
 
 
@@ -60,16 +63,17 @@ class NeuralSettings:
     checkpoints: str | Path | None = None
     code: str = ""
 
-    @property
-    def checkpoint(self) -> Checkpoint | None:
-        """Where trainings keep their states."""
-        return Checkpoint(self.checkpoints, self.code) if self.checkpoints else None
-
-    def parts(
-        self, frames: Frames, fold: np.ndarray, outer: int, rows: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def parts(self, frames: Frames, fold: np.ndarray, outer: int, rows: np.ndarray) -> Parts:
         """Return those of some rows to train on and to stop by; see `training_parts`."""
         return training_parts(frames, fold, outer, rows, self.windows, self.inner_folds)
+
+    def folds(
+        self, frames: Frames, split: pd.DataFrame, rows: np.ndarray
+    ) -> Iterator[tuple[int, Parts]]:
+        """Yield every fold, and the rows of the others to train on and to stop by."""
+        fold = frames.folds(split)
+        for outer in map(int, np.unique(fold[fold >= 0])):
+            yield outer, self.parts(frames, fold, outer, rows)
 
 
 def neural_settings(config: Mapping, job: SimpleNamespace) -> NeuralSettings:
@@ -83,12 +87,11 @@ def neural_settings(config: Mapping, job: SimpleNamespace) -> NeuralSettings:
         With training (the configuration's, with the model's own; members are not used),
         inner_folds, seed, checkpoints and code.
     """
-    schedule = {key: value for key, value in job.training.items() if key != "members"}
     return NeuralSettings(
         {key: config[key] for key in ("latent", "hidden", "filters", "hide")},
         config["beta"],
         window_settings(config),
-        Schedule(**schedule),
+        make_schedule(job.training),
         job.inner_folds,
         job.seed,
         job.checkpoints,
@@ -98,8 +101,9 @@ def neural_settings(config: Mapping, job: SimpleNamespace) -> NeuralSettings:
 
 def unit_statistics(windows: Windows, rows: np.ndarray) -> dict[str, np.ndarray]:
     """Return what networks know of units before they are trained: mean, scale, dispersion."""
-    mean, scale = (values.astype(float) for values in unit_range(windows.count[rows]))
-    mean = np.maximum(mean, LEAST)
+    # As precise as networks keep them.
+    mean, scale = (np.float32(v).astype(float) for v in mean_and_scale(windows.count[rows]))
+    mean = np.maximum(mean, LEAST_COUNT)
     levels = np.where(scale == 1, 1.0, scale**2 / mean)  # what never varies has a scale of 1
     return {
         "mean": mean,
@@ -118,7 +122,7 @@ def depth_order(recording: Recording) -> np.ndarray:
 
 def fit_neural_vae(
     windows: Windows,
-    parts: tuple[np.ndarray, np.ndarray],
+    parts: Parts,
     kind: str,
     order: np.ndarray,
     settings: NeuralSettings,
@@ -149,7 +153,7 @@ def fit_neural_vae(
         settings.schedule,
         derive_seed(settings.seed, kind, fold),
         f"neural VAE {kind}, fold {fold}",
-        settings.checkpoint,
+        checkpoint_of(settings),
     )
 
 
@@ -180,17 +184,34 @@ def train_neural_vaes(
         model, fold, epoch, rate, training, validation.
     """
     windows = make_windows(recording, frames, settings.windows)
-    fold, order = frames.folds(split), depth_order(recording)
-    rows = training_rows(frames, settings.windows)
-    models, losses = {}, []
-    for outer in np.unique(fold[fold >= 0]):
-        parts = settings.parts(frames, fold, int(outer), rows)
-        for kind in kinds:
-            one = fit_neural_vae(windows, parts, kind, order, settings, int(outer))
-            models[f"{kind}/{outer}"] = one.network
-            losses.append(one.history.assign(model=kind, fold=outer))
+    order, rows = depth_order(recording), training_rows(frames, settings.windows)
+    return networks_and_losses(
+        {
+            f"{kind}/{fold}": fit_neural_vae(windows, parts, kind, order, settings, fold)
+            for fold, parts in settings.folds(frames, split, rows)
+            for kind in kinds
+        }
+    )
+
+
+def networks_and_losses(
+    trained: Mapping[str, Trained],
+) -> tuple[dict[str, nn.Module], pd.DataFrame]:
+    """Return networks by name, and the losses of those called ``<model>/<fold>``, or ``<fold>``.
+
+    Returns
+    -------
+    networks : dict of Module
+    losses : DataFrame
+        model, fold, epoch, rate, training, validation.
+    """
+    losses = []
+    for name, one in trained.items():
+        model, _, fold = name.rpartition("/")
+        losses.append(one.history.assign(model=model, fold=int(fold)))
     columns = ["model", "fold", "epoch", "rate", "training", "validation"]
-    return models, pd.concat(losses, ignore_index=True)[columns]
+    networks = {name: one.network for name, one in trained.items()}
+    return networks, pd.concat(losses, ignore_index=True)[columns]
 
 
 def write_neural_vaes(
@@ -201,15 +222,19 @@ def write_neural_vaes(
     names: Mapping[str, str],
 ) -> None:
     """Write autoencoders; `names` are bird and split."""
-    about = {
-        **names,
+    about = about_neurons(next(iter(models.values())), recording, settings)
+    write_models(path, models, {**names, **about})
+
+
+def about_neurons(network: NeuralVAE, recording: Recording, settings: NeuralSettings) -> dict:
+    """Return what makes an autoencoder of a recording's units anew, and what it sees of them."""
+    return {
         "units": [str(unit) for unit in recording.units.table.index],
         "order": depth_order(recording),
-        "bins": next(iter(models.values())).bins,
+        "bins": network.bins,
         "sizes": settings.sizes,
         "windows": asdict(settings.windows),
     }
-    write_models(path, models, about)
 
 
 def read_neural_vaes(path: str | Path) -> tuple[dict[str, NeuralVAE], dict]:
@@ -245,7 +270,7 @@ def latents_of_session(
         The recording has other units.
     """
     models, about = read_neural_vaes(path)
-    check_units(about, list(recording.units.table.index), recording.name)
+    check_units(about["units"], recording)
     windows = make_windows(recording, frames, WindowSettings(**about["windows"]))
     return encoded(models[model], windows.count)[0]
 
@@ -262,7 +287,7 @@ def encoded(network: NeuralVAE, count: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 
 @torch.inference_mode()
-def decoded(network: NeuralVAE, latents: np.ndarray) -> np.ndarray:
-    """Return expected counts (windows, bins, units)."""
+def decoded(network: NeuralVAE | VocalVAE, latents: np.ndarray) -> np.ndarray:
+    """Return expected counts (windows, bins, units), or levels in dB (windows, hops, bands)."""
     parts = torch.as_tensor(latents).split(AT_ONCE)
     return np.concatenate([network.decode(part).numpy() for part in parts])

@@ -13,16 +13,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import nn
 
 from neuro2voc.binning import PER_SECOND, Window, nanoseconds
-from neuro2voc.checkpoints import Checkpoint
+from neuro2voc.checkpoints import checkpoint_of
 from neuro2voc.configuration import derive_seed, parse_bird
 from neuro2voc.decoding import outer_folds
 from neuro2voc.errors import DataError
-from neuro2voc.files import replacing, write_json
+from neuro2voc.network_files import Weights, read_weights, write_weights
 from neuro2voc.network_training import NetworkSettings
 from neuro2voc.networks.sequence import SequenceNetwork, next_token_loss
 from neuro2voc.recording import Recording
@@ -218,7 +216,7 @@ def pretrain(
         settings.schedule,
         derive_seed(settings.seed, "pretrain", number),
         f"{settings.kind}, next token, {recording.name}",
-        Checkpoint(settings.checkpoints, settings.code) if settings.checkpoints else None,
+        checkpoint_of(settings),
     )
     weights = {k: v for k, v in trained.network.state_dict().items() if k.startswith(WHOLE)}
     about = {
@@ -375,10 +373,8 @@ def pretrain_in_folds(
 
 def write_pretrained(pretrained: Pretrained, path: str | Path) -> None:
     """Write weights as safetensors, and what they are of as JSON beside them."""
-    with replacing(path) as temporary:
-        save_file({k: v.contiguous() for k, v in pretrained.weights.items()}, temporary)
-    content = {**pretrained.about, "vocabulary": vocabulary_to_json(pretrained.vocabulary)}
-    write_json(content, Path(path).with_suffix(".json"))
+    about = {**pretrained.about, "vocabulary": vocabulary_to_json(pretrained.vocabulary)}
+    write_weights(path, pretrained.weights, about)
 
 
 def read_pretrained(path: str | Path) -> Pretrained:
@@ -387,25 +383,18 @@ def read_pretrained(path: str | Path) -> Pretrained:
     Raises
     ------
     DataError
-        A file is missing or damaged.
+        See `neuro2voc.network_files.read_weights`.
     """
-    sidecar = Path(path).with_suffix(".json")
-    try:
-        about = json.loads(sidecar.read_text(encoding="utf-8"))
-        with safe_open(path, "pt") as file:
-            weights = {key: file.get_tensor(key) for key in file.keys()}
-        vocabulary = vocabulary_from_json(about.pop("vocabulary"), str(sidecar))
-        pretrained = Pretrained(weights, vocabulary, about)
+    sidecar = str(Path(path).with_suffix(".json"))
+
+    def build(weights: Weights, about: dict) -> Pretrained:
+        vocabulary = vocabulary_from_json(about.pop("vocabulary"), sidecar)
+        pretrained = Pretrained(dict(weights), vocabulary, about)
         _check_weights(pretrained)
-    except FileNotFoundError as error:
-        raise DataError(f"{error.filename or path} does not exist; make it anew.") from None
-    except Exception as error:  # safetensors and JSON each have their own kinds
-        reason = " ".join(str(error).split())[:200]
-        raise DataError(
-            f"{path} and {sidecar.name} beside it hold no pretrained weights that can be read "
-            f"({reason}); make them anew."
-        ) from error
-    return pretrained
+        weights.clear()
+        return pretrained
+
+    return read_weights(path, build, "pretrained weights")[0]
 
 
 def _check_weights(pretrained: Pretrained) -> None:

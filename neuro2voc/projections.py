@@ -9,7 +9,15 @@ from sklearn.metrics import euclidean_distances
 
 from neuro2voc.bout_bins import BoutBins
 from neuro2voc.contrast import CONDITIONS
-from neuro2voc.embedding import DIMENSIONS, Recipe, Space, Trained, padded, scaling, train_cebra
+from neuro2voc.embedding import (
+    DIMENSIONS,
+    Recipe,
+    Space,
+    TrainedCebra,
+    padded,
+    scaling,
+    train_cebra,
+)
 
 COUNTS, LINEAR, PRINCIPAL, UMAP = "counts", "lda", "pca", "umap"
 METHODS = (*CONDITIONS, LINEAR, PRINCIPAL, UMAP, COUNTS)
@@ -18,7 +26,7 @@ NEIGHBOURS = 15  # of UMAP, its default
 
 def fit_space(
     method: str, bins: BoutBins, field: int, recipe: Recipe, seed: int, name: str = ""
-) -> tuple[Space, Trained | None]:
+) -> tuple[Space, TrainedCebra | None]:
     """Fit a space by any method.
 
     Parameters
@@ -32,7 +40,7 @@ def fit_space(
     Returns
     -------
     space : callable
-    trained : Trained or None
+    trained : TrainedCebra or None
         Of CEBRA.
     """
     if method in CONDITIONS:

@@ -90,7 +90,7 @@ def reconstructions(
         mean over windows.
     """
     windows = make_windows(recording, frames, settings.windows)
-    fold, every = frames.folds(split), training_rows(frames, settings.windows)
+    fold = frames.folds(split)
     found: dict[str, list] = {}
 
     def note(kind: str, name: str, values: np.ndarray) -> None:
@@ -101,9 +101,8 @@ def reconstructions(
         about = settings.windows
         around = expected_around(truth, frames, about.before, max(about.after, frames.hop))
         expected = make_windows_of(around, frames, windows)
-    for outer in np.unique(fold[fold >= 0]):
+    for outer, (kept, _) in settings.folds(frames, split, training_rows(frames, settings.windows)):
         rows = held_out_rows(fold, outer, frames, windows)
-        kept = settings.parts(frames, fold, int(outer), every)[0]
         count = windows.count[rows]
         constant = unit_statistics(windows, kept)["mean"]
         note("data", "rows", rows)

@@ -9,16 +9,16 @@ import torch
 from torch import nn
 from torch.nn.functional import normalize
 
-from neuro2voc.autoencoder_files import check_units
 from neuro2voc.errors import DataError
-from neuro2voc.frames import Frames, overlap_add, windows_of
+from neuro2voc.frames import Frames, overlap_add
 from neuro2voc.generated import song_activity
-from neuro2voc.network_files import Weights, read_decoders, write_decoders
+from neuro2voc.network_files import Weights, check_units, read_decoders, write_decoders
 from neuro2voc.networks.neural_encoder import NeuralEncoder
 from neuro2voc.networks.vocal_vae import VocalVAE
 from neuro2voc.recording import Recording
+from neuro2voc.sound_windows import levels_from, rows_reaching
 
-AT_ONCE = 1024  # windows decoded at a time
+AT_ONCE = 1024  # windows that pass through a network together
 SONG = "song"  # stands in files where other networks have a feature
 
 
@@ -101,10 +101,10 @@ class SoundDecoder:
 
     def sing_again(self, frames: Frames, wanted: np.ndarray) -> np.ndarray:
         """Return the true sound (frames, bands) as the autoencoder gives it back."""
-        places = np.arange(self.vocal.frames)
 
         def latents(rows: np.ndarray) -> torch.Tensor:
-            return self.vocal.encode(torch.as_tensor(frames.level[rows[:, None] + places]))[0]
+            heard = levels_from(frames, rows, self.vocal.frames)
+            return self.vocal.encode(torch.as_tensor(heard))[0]
 
         return self._sung(frames, wanted, latents)
 
@@ -115,16 +115,20 @@ class SoundDecoder:
         latents: Callable[[np.ndarray], torch.Tensor],
     ) -> np.ndarray:
         """Decode the latents of every window that holds a wanted frame, and add up."""
-        length = self.vocal.frames
-        rows = windows_of(frames, np.ones(len(wanted), dtype=bool), length)
-        seen = np.r_[0, np.cumsum(wanted)]
-        rows = rows[seen[rows + length] > seen[rows]]
+        rows = rows_reaching(frames, self.vocal.frames, wanted)
         with torch.inference_mode():
             parts = [
                 self.vocal.decode(latents(some)).numpy()
                 for some in np.array_split(rows, max(1, -(-len(rows) // AT_ONCE)))
             ]
         return overlap_add(frames, rows, np.concatenate(parts), wanted)
+
+
+def vocal_latents(vocal: VocalVAE, level: torch.Tensor) -> torch.Tensor:
+    """Return the mean latents (n, latent) of stretches of sound (n, frames, bands)."""
+    with torch.inference_mode():
+        parts = [vocal.encode(part)[0] for part in level.split(AT_ONCE)]
+    return torch.cat(parts).clone()
 
 
 def write_sound_decoders(
@@ -180,7 +184,7 @@ def song_of_day(
     DataError
         Other units.
     """
-    check_units(about, list(recording.units.table.index), recording.name)
+    check_units(about["units"], recording)
     activity = song_activity(recording, frames, about["activity"])
     return decoder.generate(frames, activity, np.ones(len(frames.level), dtype=bool))
 

@@ -21,6 +21,7 @@ from tqdm import tqdm
 from neuro2voc.allocator import keep_memory
 from neuro2voc.checkpoints import Checkpoint
 from neuro2voc.errors import DataError
+from neuro2voc.schedule import Schedule, rate_at
 
 # Not under the package's logger: a line per epoch belongs into the log file, not on the terminal.
 log = logging.getLogger("training")
@@ -29,46 +30,6 @@ Examples = tuple[torch.Tensor, ...]
 CHECKPOINT_EVERY = 10.0  # s; a state is written in far less
 # In messages of errors that have no class of their own.
 FULL = ("out of memory", "allocate memory", "STATUS_ALLOC_FAILED")
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """How long, in what steps and where a network is trained.
-
-    Attributes
-    ----------
-    epochs : int
-        At most; the learning rate falls to zero over so many.
-    patience : int
-        Epochs without a better validation loss after which training stops.
-    batch : int
-        Examples per step.
-    at_once : int
-        Examples whose activity is in memory at once. 0: all. A network with an attribute of this
-        name sees to it itself and is given whole batches. Of others a step adds up the gradients
-        of as many parts as its batch needs; batch normalisation, where they have it, is of each
-        part by itself.
-    rate : float
-        Highest learning rate, of AdamW (Loshchilov & Hutter 2019).
-    decay : float
-        Weight decay.
-    warmup : float
-        Share of all steps over which the learning rate rises; it then falls along a half cosine.
-    clip : float
-        Longest gradient; longer ones are shortened.
-    device : str
-        'auto' (a CUDA GPU where there is one), 'cpu' or 'cuda'.
-    """
-
-    epochs: int
-    patience: int
-    batch: int
-    rate: float
-    decay: float
-    warmup: float
-    clip: float
-    device: str = "auto"
-    at_once: int = 0
 
 
 @dataclass(frozen=True)
@@ -257,14 +218,6 @@ class _Run:
         if "random_cuda" in tensors and torch.cuda.is_available():
             torch.cuda.set_rng_state(tensors["random_cuda"].cpu())
         log.info("resumed after epoch %d", self.epoch)
-
-
-def rate_at(step: int, steps: int, warmup: float) -> float:
-    """Return the learning rate at a step, as a fraction of the highest."""
-    rising = max(1, round(warmup * steps))
-    if step < rising:
-        return (step + 1) / rising
-    return 0.5 * (1 + math.cos(math.pi * min(1, (step - rising) / max(1, steps - rising))))
 
 
 def _order(examples: int, seed: int, epoch: int) -> torch.Tensor:

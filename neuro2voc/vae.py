@@ -1,37 +1,32 @@
-"""Song from activity, through the latents of a vocal variational autoencoder.
+"""Contrastive autoencoders of the voice: settings, and training on one training part.
 
-In two stages, each inside the training folds: the autoencoder learns the bird's sounds from the
-sound alone; then an encoder of activity learns to reach the latents of the sound that goes with it.
-Held-out song is generated from held-out activity window by window, and windows are added up.
+In two stages: the autoencoder learns the bird's sounds from the sound alone; then an encoder of
+activity learns to reach the latents of the sound that goes with it.
 """
 
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import nn
-from torch.nn.functional import cross_entropy, mse_loss, normalize
+from torch.nn.functional import mse_loss
 
-from neuro2voc.checkpoints import Checkpoint
+from neuro2voc.checkpoints import checkpoint_of
 from neuro2voc.configuration import derive_seed
 from neuro2voc.errors import DataError
 from neuro2voc.frames import Frames, inner_blocks, windows_of
-from neuro2voc.networks.neural_encoder import NeuralEncoder
-from neuro2voc.networks.vocal_vae import VocalVAE, divergence, sampled
-from neuro2voc.sound_decoder import AT_ONCE, Memory, SoundDecoder
-from neuro2voc.training import Schedule, Trained, train
+from neuro2voc.generated import reach
+from neuro2voc.networks.neural_encoder import NeuralEncoder, NeuralToVoice, contrast_loss
+from neuro2voc.networks.vocal_vae import VocalVAE, divergence, drawn
+from neuro2voc.schedule import Schedule, make_schedule
+from neuro2voc.sound_decoder import vocal_latents
+from neuro2voc.sound_windows import levels_from
+from neuro2voc.standardisation import mean_and_scale
+from neuro2voc.training import Trained, train
 
-log = logging.getLogger(__name__)
-
-# Variance of a latent's mean over held-out sound, below which it says nothing of it (Burda et al.
-# 2016, arXiv:1509.00519). Its divergence would not do: it may lie apart from the prior, and still.
-ACTIVE = 0.01
 FEWEST = 2  # windows that can be told from one another
-REACH = 0.2  # s of activity before and after a frame together, in the shipped configuration
 BLOCKS = 6  # of a training part, the first of which decides when to stop
 STAGES = ("vocal", "encoder")
 
@@ -59,6 +54,8 @@ class VaeSettings:
         recalls, else of what the encoder reaches.
     schedules : mapping of Schedule
         By stage, 'vocal' and 'encoder'.
+    reach : float
+        s of activity seen before and after a frame together; see `neuro2voc.generated.reach`.
     seed : int
     checkpoints, code
         See `neuro2voc.network_training.NetworkSettings`.
@@ -73,6 +70,7 @@ class VaeSettings:
     normalised: bool
     encoder: Mapping
     schedules: Mapping[str, Schedule]
+    reach: float
     seed: int
     checkpoints: str | Path | None = None
     code: str = ""
@@ -106,7 +104,7 @@ class VaeSettings:
         return {"vocal": vocal, "encoder": {"latent": self.latent, **own}}
 
 
-def vae_settings(entry: Mapping, training: Mapping, job: object) -> VaeSettings:
+def vae_settings(entry: Mapping, training: Mapping, around: Mapping, job: object) -> VaeSettings:
     """Return settings from an entry of `vaes`.
 
     Parameters
@@ -115,6 +113,8 @@ def vae_settings(entry: Mapping, training: Mapping, job: object) -> VaeSettings:
         The entry.
     training : mapping
         The configuration's `training`, which the entry's own comes before.
+    around : mapping
+        before, after, bin in s: the activity that is seen.
     job : object
         With seed, checkpoints and code.
     """
@@ -122,44 +122,18 @@ def vae_settings(entry: Mapping, training: Mapping, job: object) -> VaeSettings:
     for stage in STAGES:
         own = {**training, **entry["training"]}
         own |= entry["encoder"]["training"] if stage == "encoder" else {}
-        own.pop("members")
-        schedules[stage] = Schedule(**own)
+        schedules[stage] = make_schedule(own)
     names = ("window", "step", "latent", "beta", "normalised", "encoder")
     return VaeSettings(
         **{name: entry[name] for name in names},
         hidden=tuple(entry["hidden"]),
         channels=tuple(entry["channels"]),
         schedules=schedules,
+        reach=reach(around),
         seed=job.seed,
         checkpoints=job.checkpoints,
         code=job.code,
     )
-
-
-class NeuralToVoice(nn.Module):
-    """An encoder of activity before the decoder of an autoencoder that stays as it is.
-
-    Parameters
-    ----------
-    encoder : NeuralEncoder
-    vocal : VocalVAE
-    """
-
-    def __init__(self, encoder: NeuralEncoder, vocal: VocalVAE):
-        super().__init__()
-        self.encoder, self.vocal = encoder, vocal
-        for weights in vocal.parameters():
-            weights.requires_grad = False
-
-    def train(self, mode: bool = True) -> "NeuralToVoice":
-        """Go into training or out of it; the autoencoder never does."""
-        super().train(mode)
-        self.vocal.eval()
-        return self
-
-    def forward(self, activity: torch.Tensor) -> torch.Tensor:
-        """Return latents (n, latent) of activity (n, bins, units)."""
-        return self.encoder(activity)
 
 
 def train_vocal(
@@ -184,7 +158,8 @@ def train_vocal(
     """
     length = settings.length(frames)
     examples, held = (
-        (_stretches(frames, rows, length),) for rows in _rows(frames, kept, settings, length)
+        (torch.as_tensor(levels_from(frames, rows, length)),)
+        for rows in _rows(frames, kept, settings, length)
     )
     level = frames.level[kept]
 
@@ -196,7 +171,7 @@ def train_vocal(
 
     def loss(network: VocalVAE, stretch: torch.Tensor) -> torch.Tensor:
         mean, spread = network.encode(stretch)
-        made = network.decode(sampled(mean, spread) if network.training else mean)
+        made = network.decode(drawn(mean, spread) if network.training else mean)
         error = mse_loss(made.float(), stretch) / network.scale**2
         return error + settings.beta * divergence(mean.float(), spread.float()).mean()
 
@@ -226,11 +201,11 @@ def train_encoder(
         Trained on the same training part.
     """
     length, about = vocal.frames, settings.encoder
-    mean, scale = unit_range(activity[kept])
+    mean, scale = mean_and_scale(activity[kept])
 
     def examples(rows: np.ndarray) -> tuple[torch.Tensor, ...]:
-        stretches = _stretches(frames, rows, length)
-        return torch.as_tensor(activity[rows]), encoded(vocal, stretches), stretches
+        heard = torch.as_tensor(levels_from(frames, rows, length))
+        return torch.as_tensor(activity[rows]), vocal_latents(vocal, heard), heard
 
     def build() -> NeuralToVoice:
         bins, units = activity.shape[1:]
@@ -245,7 +220,8 @@ def train_encoder(
         reached = network(seen).float()
         total = reached.new_zeros(())
         if about["contrast"] and len(seen) >= FEWEST:
-            total = total + about["contrast"] * contrast(reached, latents, about["temperature"])
+            contrast = contrast_loss(reached, latents, about["temperature"])
+            total = total + about["contrast"] * contrast
         if about["reconstruction"]:
             error = mse_loss(network.vocal.decode(reached).float(), stretch)
             total = total + about["reconstruction"] * error / network.vocal.scale**2
@@ -257,63 +233,12 @@ def train_encoder(
     return _train("encoder", build, loss, *parts, settings, *numbers)
 
 
-def decoder_of(
-    frames: Frames, kept: np.ndarray, vocal: VocalVAE, trained: Trained, settings: VaeSettings
-) -> SoundDecoder:
-    """Return what a training part taught, with the song it is recalled from."""
-    memory = None
-    if settings.encoder["recall"]:
-        rows = windows_of(frames, kept, vocal.frames)[:: settings.step]
-        latents = encoded(vocal, _stretches(frames, rows, vocal.frames))
-        memory = Memory(latents, settings.encoder["temperature"])
-    return SoundDecoder(vocal, trained.network.encoder, memory)
-
-
-def encoded(vocal: VocalVAE, stretches: torch.Tensor) -> torch.Tensor:
-    """Return the mean latents (n, latent) of stretches of sound (n, frames, bands)."""
-    with torch.inference_mode():
-        parts = [vocal.encode(part)[0] for part in stretches.split(AT_ONCE)]
-    return torch.cat(parts).clone()
-
-
-def contrast(ours: torch.Tensor, theirs: torch.Tensor, temperature: float) -> torch.Tensor:
-    """Return the symmetric InfoNCE loss (nats) of pairs of latents.
-
-    Each of a batch has to be told by its direction from all others of the other kind (Radford et
-    al. 2021, arXiv:2103.00020). Lengths do not count, so that this alone leaves open how loud a
-    decoder makes what it is given. Chance is the logarithm of the number of pairs.
-
-    Parameters
-    ----------
-    ours, theirs : Tensor (n, latent)
-    temperature : float
-    """
-    likeness = normalize(ours, dim=1) @ normalize(theirs, dim=1).T / temperature
-    right = torch.arange(len(ours), device=ours.device)
-    return (cross_entropy(likeness, right) + cross_entropy(likeness.T, right)) / 2
-
-
-def unit_range(activity: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return each unit's mean and standard deviation (units,) over activity (n, bins, units).
-
-    What was not observed is left out; a unit that never varies has 1.
-    """
-    seen = np.isfinite(activity)
-    count = np.maximum(seen.sum(axis=(0, 1)), 1)
-    filled = np.where(seen, activity, 0)
-    mean = filled.sum(axis=(0, 1), dtype=float) / count
-    square = (filled.astype(float) ** 2).sum(axis=(0, 1)) / count - mean**2
-    deviation = np.sqrt(np.maximum(square, 0))
-    scale = np.where(deviation > 1e-6, deviation, 1.0)
-    return mean.astype(np.float32), scale.astype(np.float32)
-
-
 def _rows(
     frames: Frames, kept: np.ndarray, settings: VaeSettings, length: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the first frames of windows to train on, and of those that decide when to stop."""
-    reach = length * frames.hop + REACH
-    training, held = inner_blocks(frames, kept, BLOCKS, reach)[0]
+    apart = length * frames.hop + settings.reach
+    training, held = inner_blocks(frames, kept, BLOCKS, apart)[0]
     rows = windows_of(frames, training, length)[:: settings.step]
     stop = windows_of(frames, held, length)[:: settings.step]
     if min(len(rows), len(stop)) < FEWEST:
@@ -323,10 +248,6 @@ def _rows(
             "`vaes`, or lower `folds`."
         )
     return rows, stop
-
-
-def _stretches(frames: Frames, rows: np.ndarray, length: int) -> torch.Tensor:
-    return torch.as_tensor(frames.level[rows[:, None] + np.arange(length)])
 
 
 def _train(
@@ -347,92 +268,5 @@ def _train(
         settings.schedules[stage],
         derive_seed(settings.seed, number, *numbers),
         f"{stage}, fold {numbers[0]}",
-        Checkpoint(settings.checkpoints, settings.code) if settings.checkpoints else None,
+        checkpoint_of(settings),
     )
-
-
-def generate_by_vae(
-    frames: Frames, activity: np.ndarray, split: pd.DataFrame, settings: VaeSettings
-) -> tuple[np.ndarray, np.ndarray, list[SoundDecoder], pd.DataFrame, pd.DataFrame]:
-    """Generate every fold's song by what the others taught.
-
-    Parameters
-    ----------
-    frames, activity, settings
-        See `train_encoder`.
-    split : DataFrame
-        See `neuro2voc.splits.make_split`.
-
-    Returns
-    -------
-    made : ndarray (frames, bands)
-        dB; NaN outside all folds.
-    through : ndarray (frames, bands)
-        The true sound through the autoencoders that never saw it: what they can sing at best.
-    decoders : list of SoundDecoder
-        One per fold.
-    losses : DataFrame
-        fold, stage, epoch, rate, training, validation.
-    latents : DataFrame
-        fold, latent, spread (variance of its mean over sound that was held out inside the training
-        part).
-    """
-    fold = frames.folds(split)
-    made, through = (np.full(frames.level.shape, np.nan, dtype=np.float32) for _ in range(2))
-    decoders, losses, latents = [], [], []
-    for held in np.unique(fold[fold >= 0]):
-        kept = (fold >= 0) & (fold != held)
-        vocal, spread = train_vocal(frames, kept, settings, int(held))
-        encoder = train_encoder(frames, activity, kept, vocal.network, settings, int(held))
-        decoder = decoder_of(frames, kept, vocal.network, encoder, settings)
-        wanted = fold == held
-        made[wanted] = decoder.generate(frames, activity, wanted)[wanted]
-        through[wanted] = decoder.sing_again(frames, wanted)[wanted]
-        decoders.append(decoder)
-        active = int((spread > ACTIVE).sum())
-        level = logging.INFO if active else logging.WARNING
-        words = "fold %d: %d of %d latents vary with sound that was held out%s"
-        collapsed = "" if active else ": the autoencoder has collapsed; lower `beta` under `vaes`"
-        log.log(level, words, held, active, len(spread), collapsed)
-        for stage, trained in zip(STAGES, (vocal, encoder), strict=True):
-            losses.append(trained.history.assign(fold=held, stage=stage))
-        latents.append(pd.DataFrame({"fold": held, "spread": spread}).reset_index())
-    table = pd.concat(latents, ignore_index=True).rename(columns={"index": "latent"})
-    columns = ["fold", "stage", "epoch", "rate", "training", "validation"]
-    return made, through, decoders, pd.concat(losses, ignore_index=True)[columns], table
-
-
-def collapsed_folds(latents: pd.DataFrame) -> list[int]:
-    """Return the folds whose autoencoder tells nothing of sound that was held out.
-
-    Parameters
-    ----------
-    latents : DataFrame
-        fold, spread; as `generate_by_vae` returns them.
-    """
-    most = latents.groupby("fold")["spread"].max()
-    return [int(fold) for fold in most.index[most <= ACTIVE]]
-
-
-def generate_surrogate(
-    frames: Frames,
-    activity: np.ndarray,
-    split: pd.DataFrame,
-    decoders: list[SoundDecoder],
-    settings: VaeSettings,
-    replicate: int,
-) -> np.ndarray:
-    """Generate song from a surrogate's activity: encoders are trained anew.
-
-    The autoencoders, which saw no activity, are those of `decoders`. Each surrogate, by its number,
-    has a seed of its own: with one for all, they would share its luck and the bird would not.
-    """
-    fold = frames.folds(split)
-    made = np.full(frames.level.shape, np.nan, dtype=np.float32)
-    for held, own in zip(np.unique(fold[fold >= 0]), decoders, strict=True):
-        kept = (fold >= 0) & (fold != held)
-        numbers = int(held), replicate
-        encoder = train_encoder(frames, activity, kept, own.vocal, settings, *numbers)
-        decoder = decoder_of(frames, kept, own.vocal, encoder, settings)
-        made[fold == held] = decoder.generate(frames, activity, fold == held)[fold == held]
-    return made

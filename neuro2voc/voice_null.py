@@ -10,7 +10,7 @@ import pandas as pd
 
 from neuro2voc.evaluation import balanced_accuracy, confusion
 from neuro2voc.frames import Frames
-from neuro2voc.generated import song_activity
+from neuro2voc.generated import reach, song_activity
 from neuro2voc.generators import generate
 from neuro2voc.inclusion import with_included
 from neuro2voc.recording import Recording
@@ -19,7 +19,8 @@ from neuro2voc.sound_identity import heard_identities
 from neuro2voc.sound_summary import IDENTITY, mean_over_bouts
 from neuro2voc.sound_tables import MEASURES, measure_table
 from neuro2voc.surrogates import surrogate
-from neuro2voc.vae import VaeSettings, generate_surrogate, vae_settings
+from neuro2voc.vae import VaeSettings, vae_settings
+from neuro2voc.vae_song import generate_surrogate
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +54,8 @@ def makers(
 
     def plain(name: str) -> Make:
         def make(activity: np.ndarray, replicate: int) -> np.ndarray:
-            return generate(name, frames, activity, trials, split, seed, chosen[name])[0]
+            about = (frames, activity, trials, split, seed, reach(around))
+            return generate(name, *about, chosen[name])[0]
 
         return make
 
@@ -168,6 +170,7 @@ def read_vaes(paths: Iterable[str | Path], job: object) -> dict[str, tuple]:
     for path in map(Path, paths):
         if job.surrogates.get(path.stem):
             decoders, about = read_sound_decoders(path)
-            settings = vae_settings(job.vaes[path.stem], job.training, job)
-            found[path.stem] = decoders, settings, about["activity"]
+            around = about["activity"]
+            settings = vae_settings(job.vaes[path.stem], job.training, around, job)
+            found[path.stem] = decoders, settings, around
     return found

@@ -14,22 +14,25 @@ import torch
 from sklearn.linear_model import Ridge
 from torch import nn
 
+from neuro2voc.checkpoints import checkpoint_of
 from neuro2voc.configuration import derive_seed
 from neuro2voc.deviance import poisson_deviance
 from neuro2voc.errors import DataError
 from neuro2voc.frames import Frames
-from neuro2voc.joint_vae import joint_latents, stretch_rows, stretches
-from neuro2voc.latent_mapper import vocal_latents
+from neuro2voc.joint_vae import joint_latents
 from neuro2voc.networks.joint_vae import JointVAE
 from neuro2voc.networks.neural_vae import poisson_loss
 from neuro2voc.networks.vocal_vae import VocalVAE
-from neuro2voc.neural_vae import NeuralSettings, decoded
+from neuro2voc.neural_vae import LEAST_COUNT, NeuralSettings, decoded
 from neuro2voc.neural_windows import Windows, make_windows
 from neuro2voc.reconstruction import make_windows_of
 from neuro2voc.recording import Recording
+from neuro2voc.sound_decoder import vocal_latents
+from neuro2voc.sound_windows import levels_from, whole_rows
 from neuro2voc.sources.expected import expected_around
 from neuro2voc.sources.simulate import Truth
 from neuro2voc.splits import NONE
+from neuro2voc.standardisation import mean_and_scale
 from neuro2voc.training import train
 from neuro2voc.trials import used_trials
 
@@ -94,7 +97,7 @@ def make_problem(
     """Return the bins that adjoin, each with its frame."""
     windows = make_windows(recording, frames, settings.windows)
     # Whole stretches of sound alone; a bout begins and ends in silence.
-    whole = stretch_rows(frames, windows.hops) + windows.hops // 2
+    whole = whole_rows(frames, windows.hops) + windows.hops // 2
     first = np.r_[True, np.diff(frames.piece[whole]) != 0]
     since = np.arange(len(whole)) - np.maximum.accumulate(np.where(first, np.arange(len(whole)), 0))
     row = whole[since % windows.width == 0]
@@ -103,12 +106,9 @@ def make_problem(
     return Problem(count, row, fold, frames.piece[row], windows, frames)
 
 
-def constant_rate(problem: Problem, kept: np.ndarray) -> np.ndarray:
+def mean_count(problem: Problem, kept: np.ndarray) -> np.ndarray:
     """Return each unit's mean count in the bins trained on (units,)."""
-    count = problem.count[kept]
-    seen = np.isfinite(count)
-    mean = np.where(seen, count, 0).sum(0) / np.maximum(seen.sum(0), 1)
-    return np.maximum(mean, 1e-3)
+    return np.maximum(mean_and_scale(problem.count[kept])[0], LEAST_COUNT)
 
 
 def places_in_song(problem: Problem, trials: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
@@ -134,7 +134,7 @@ def predict_psth(
     label, since = places_in_song(problem, trials)
     place = pd.MultiIndex.from_arrays([label, since])
     codes, names = pd.factorize(place)
-    constant = constant_rate(problem, kept)
+    constant = mean_count(problem, kept)
     count = problem.count[kept]
     seen = np.isfinite(count)
     total = PRIOR * np.tile(constant, (len(names), 1))
@@ -161,7 +161,7 @@ def predict_ridge(
 ) -> np.ndarray:
     """Return rates that are linear in the voice; the penalty is chosen on inner bins."""
     kept, held = parts
-    constant = constant_rate(problem, kept)
+    constant = mean_count(problem, kept)
     count = np.where(np.isfinite(problem.count), problem.count, constant)
     mean, scale = voice[kept].mean(0), voice[kept].std() + 1e-9
     seen = (voice - mean) / scale
@@ -220,7 +220,7 @@ def predict_from_latents(
     mean, scale = latents[kept].mean(0), np.maximum(latents[kept].std(0), 1e-6)
     seen = torch.as_tensor((latents - mean) / scale, dtype=torch.float32)
     count = torch.as_tensor(problem.count, dtype=torch.float32)
-    constant = constant_rate(problem, kept)
+    constant = mean_count(problem, kept)
 
     def loss(network: RateDecoder, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         return poisson_loss(network(x).float(), y).mean()
@@ -233,7 +233,7 @@ def predict_from_latents(
         settings.schedule,
         derive_seed(settings.seed, "rates of latents", fold),
         f"rates of vocal latents, fold {fold}",
-        settings.checkpoint,
+        checkpoint_of(settings),
     )
     with torch.inference_mode():
         return trained.network(seen[test]).numpy()
@@ -242,7 +242,7 @@ def predict_from_latents(
 def predict_joint(problem: Problem, network: JointVAE, test: np.ndarray) -> np.ndarray:
     """Return the rates that a joint autoencoder makes of the voice alone."""
     length = network.vocal.frames
-    level = stretches(problem.frames, problem.voice(length)[test], length)
+    level = levels_from(problem.frames, problem.voice(length)[test], length)
     rates = decoded(network.neural, joint_latents(network, None, level))
     return rates[:, rates.shape[1] // 2]
 
@@ -291,14 +291,14 @@ def predictions(
         test = np.flatnonzero(problem.fold == outer)
         parts = problem.parts(int(outer), settings)
         both = np.concatenate(parts)
-        note(CONSTANT, test, constant_rate(problem, both))
+        note(CONSTANT, test, mean_count(problem, both))
         if len(trials):
             note(PSTH, test, predict_psth(problem, trials, both, test))
         note(RIDGE, test, predict_ridge(problem, voice, parts, test))
         if vocal:
             own = vocal[int(outer)]
-            level = stretches(problem.frames, problem.voice(own.frames), own.frames)
-            latents = vocal_latents(own, level)
+            level = levels_from(problem.frames, problem.voice(own.frames), own.frames)
+            latents = vocal_latents(own, torch.as_tensor(level)).numpy()
             rates = predict_from_latents(problem, latents, parts, test, settings, int(outer))
             note(LATENTS, test, rates)
         if str(outer) in joint:

@@ -42,7 +42,9 @@ def smoothed(rates: np.ndarray, bout: np.ndarray, bin: float) -> np.ndarray:
     return made
 
 
-def correlations(count: np.ndarray, rate: np.ndarray, bout: np.ndarray, bin: float) -> np.ndarray:
+def rate_correlations(
+    count: np.ndarray, rate: np.ndarray, bout: np.ndarray, bin: float
+) -> np.ndarray:
     """Return the correlation of each unit's smoothed rates (units,); NaN where one is constant."""
     first, second = (smoothed(values, bout, bin) for values in (count, rate))
     first, second = first - first.mean(0), second - second.mean(0)
@@ -74,7 +76,7 @@ def score_table(
         deviance = poisson_deviance(count, rates[held])
         own, constant = (sums_by(part.sum(1), bout) for part in (deviance, reference))
         low, high = explained_interval(own, constant, resamples, seed)
-        r = correlations(count, rates[held], bout, problem.windows.bin)
+        r = rate_correlations(count, rates[held], bout, problem.windows.bin)
         if method == CONSTANT:  # of which every fold has another
             r = np.full(len(r), np.nan)
         rows.append(

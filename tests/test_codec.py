@@ -14,11 +14,11 @@ from test_configuration import ROOT, message
 from neuro2voc.codec import (
     SIZES,
     code,
+    codec_loss,
     codec_settings,
     constant_rate,
     decode,
     encode,
-    poisson_loss,
     read_codecs,
     stopping_part,
     train_codec,
@@ -206,7 +206,7 @@ def test_what_was_not_observed_is_neither_coded_nor_judged():
     seen = [0, 1, 3, 4]
     likelihood = (log_rates.exp() - x * log_rates)[:, seen].mean()
     expected = (likelihood + 0.25 * commitment).detach()
-    assert_allclose(poisson_loss(network, x).detach(), expected, rtol=1e-5)
+    assert_allclose(codec_loss(network, x).detach(), expected, rtol=1e-5)
 
 
 def test_hidden_units_do_not_reach_the_codes():
@@ -301,18 +301,18 @@ def test_training_that_was_killed_goes_on_with_its_codebooks(tmp_path):
         calls += 1
         if calls > 12:
             raise KeyboardInterrupt
-        return poisson_loss(network, x)
+        return codec_loss(network, x)
 
     import neuro2voc.codec as module
     import neuro2voc.training as training
 
-    every, own = training.CHECKPOINT_EVERY, module.poisson_loss
-    training.CHECKPOINT_EVERY, module.poisson_loss = 0.0, dies
+    every, own = training.CHECKPOINT_EVERY, module.codec_loss
+    training.CHECKPOINT_EVERY, module.codec_loss = 0.0, dies
     try:
         with pytest.raises(KeyboardInterrupt):
             train_codec(parts, 0, bird, kept)
     finally:
-        training.CHECKPOINT_EVERY, module.poisson_loss = every, own
+        training.CHECKPOINT_EVERY, module.codec_loss = every, own
     assert list(tmp_path.glob("*.safetensors"))
     resumed, _ = train_codec(parts, 0, bird, kept)
     same = whole.network.state_dict()
@@ -353,7 +353,7 @@ def test_a_codec_codes_another_day_of_the_same_units_and_decodes_from_codes(tmp_
 def test_a_codec_refuses_other_units():
     bird, _, _, parts = parted()
     codec, _ = train_codec(parts, 0, bird, SETTINGS)
-    with pytest.raises(DataError, match=r"holds 5 units and the codec was trained on 6.*in 5"):
+    with pytest.raises(DataError, match=r"holds 5 units, and not the 6 .*unit 5 is missing"):
         encode(codec, make_bird(units=5))
 
 

@@ -20,8 +20,6 @@ from neuro2voc.codec_measures import (
     Deviances,
     books_judged,
     codebook_use,
-    deviance,
-    explained,
     mixed,
     moved_apart,
     rates_from_others,
@@ -29,6 +27,7 @@ from neuro2voc.codec_measures import (
 )
 from neuro2voc.codec_syllables import boxes, places
 from neuro2voc.codec_table import APART, CODEC, COLUMNS, COUNTS, FACTORS, codec_result
+from neuro2voc.deviance import explained, unit_deviance
 from neuro2voc.factors import Factors, in_groups
 from neuro2voc.figures.codec import draw_codec, headline
 from neuro2voc.recording import Binned, Recording
@@ -62,15 +61,15 @@ def test_deviance_is_twice_the_likelihood_lost_against_foreseeing_every_count():
     y, rate = rng.poisson(0.7, (3, 50)).astype(float), rng.uniform(0.1, 2, (3, 50))
     perfect = poisson.logpmf(y, np.maximum(y, 1e-12)).sum(axis=1)
     lost = perfect - poisson.logpmf(y, rate).sum(axis=1)
-    assert_allclose(deviance(y, rate), 2 * lost, atol=1e-6)
+    assert_allclose(unit_deviance(y, rate), 2 * lost, atol=1e-6)
     y[1, 10:20] = np.nan
     kept = np.r_[0:10, 20:50]
-    assert_allclose(deviance(y, rate)[1], deviance(y[1:2, kept], rate[1:2, kept])[0])
+    assert_allclose(unit_deviance(y, rate)[1], unit_deviance(y[1:2, kept], rate[1:2, kept])[0])
 
 
 def test_a_silent_unit_is_not_coded_well_by_being_silent():
     silent, rate = np.zeros((1, 100)), np.full((1, 100), 0.5 / 300)
-    constant = deviance(silent, rate)
+    constant = unit_deviance(silent, rate)
     assert explained(constant, constant) == 0
     assert constant > 0 and np.isnan(explained(np.zeros(1), np.zeros(1)))[0]
 
@@ -81,7 +80,7 @@ def test_no_constant_explains_more_than_the_mean(seed, units):
     rng = np.random.default_rng(seed)
     y = rng.poisson(0.5, (units, 40)).astype(float) + np.eye(units, 40)
     mean, other = y.mean(axis=1), rng.uniform(0.01, 3, units)
-    best, worse = (deviance(y, np.repeat(r[:, None], 40, axis=1)) for r in (mean, other))
+    best, worse = (unit_deviance(y, np.repeat(r[:, None], 40, axis=1)) for r in (mean, other))
     assert (best <= worse + 1e-9).all()
 
 

@@ -9,13 +9,12 @@ from singing import make_bird
 from sklearn.linear_model import Ridge
 
 from neuro2voc.frames import inner_blocks, make_frames
-from neuro2voc.generated import song_activity
+from neuro2voc.generated import reach, song_activity
 from neuro2voc.generators import (
     ALPHAS,
-    REACH,
     generate,
     generate_all,
-    standardised,
+    standardised_activity,
 )
 from neuro2voc.sound_identity import GAP, syllable_of_frames
 from neuro2voc.sound_measures import correlation
@@ -26,6 +25,7 @@ from neuro2voc.surrogates import surrogate
 
 SOUND = SpectrogramSettings(window=0.008)
 AROUND = {"before": 0.08, "after": 0.04, "bin": 0.02}
+REACH = reach(AROUND)
 SONG = Settings(units=16, pairs=0, bouts=9, sessions=1, syllable_types=3, tuning=2.0)
 
 
@@ -40,7 +40,7 @@ def bird(split="blocked"):
 @cache
 def made(name, split="blocked"):
     _, trials, frames, folds, activity = bird(split)
-    return generate(name, frames, activity, trials, folds, 1)
+    return generate(name, frames, activity, trials, folds, 1, REACH)
 
 
 def test_standardising_knows_the_training_part_only():
@@ -49,13 +49,13 @@ def test_standardising_knows_the_training_part_only():
     kept = np.arange(40) < 30
     activity[5, 0, 0] = np.nan
     activity[kept, 1, 1] = 4.0
-    X = standardised(activity, kept)
+    X = standardised_activity(activity, kept)
     np.testing.assert_allclose(X[kept].mean(axis=0), 0, atol=1e-6)
     np.testing.assert_allclose(X[kept][:, 1].std(), 1, rtol=1e-5)
     assert X[5, 0] == 0 and not X[:, 3].any()  # missing; never varied in training
     other = activity.copy()
     other[~kept] *= 100
-    np.testing.assert_array_equal(standardised(other, kept)[kept], X[kept])
+    np.testing.assert_array_equal(standardised_activity(other, kept)[kept], X[kept])
 
 
 def test_ridge_is_that_of_the_training_folds_with_a_penalty_chosen_inside_them():
@@ -64,7 +64,7 @@ def test_ridge_is_that_of_the_training_folds_with_a_penalty_chosen_inside_them()
     fold = frames.folds(folds)
     for held in range(3):
         kept = (fold >= 0) & (fold != held)
-        X = standardised(activity, kept)
+        X = standardised_activity(activity, kept)
         errors = []
         for alpha in ALPHAS:
             error = 0.0
@@ -81,7 +81,7 @@ def test_ridge_is_that_of_the_training_folds_with_a_penalty_chosen_inside_them()
 def test_a_given_penalty_is_taken_as_it_is():
     _, trials, frames, folds, activity = bird()
     given = {0: 1e2, 1: 1e5, 2: 1e3}
-    assert generate("ridge", frames, activity, trials, folds, 1, given)[1] == given
+    assert generate("ridge", frames, activity, trials, folds, 1, REACH, given)[1] == given
 
 
 def test_the_nearest_song_is_one_that_was_sung_in_training():
@@ -92,7 +92,7 @@ def test_the_nearest_song_is_one_that_was_sung_in_training():
     held = np.flatnonzero(fold == 0)
     source = np.flatnonzero(fold == 1)[: len(held)]
     copy[held[: len(source)]] = frames.level[source]
-    song, chosen = generate("nearest", frames, copy[:, None, :], trials, folds, 1)
+    song, chosen = generate("nearest", frames, copy[:, None, :], trials, folds, 1, REACH)
     assert not chosen
     real = frames.level[source][20:-20]
     assert correlation(real, song[held[: len(source)]][20:-20]) > 0.9
@@ -116,7 +116,7 @@ def test_tuned_neurons_make_song_and_shifted_ones_do_not(name):
     scores = []
     for seed in (3, 4):
         activity = song_activity(surrogate(recording, "shifted", seed), frames, AROUND)
-        song = generate(name, frames, activity, trials, folds, 1)[0]
+        song = generate(name, frames, activity, trials, folds, 1, REACH)[0]
         scores.append(correlation(frames.level[inside], song[inside]))
     assert own > max(scores) + 0.08
 
@@ -149,6 +149,6 @@ def test_frames_of_a_syllable_within_another_are_neithers():
 def test_without_labels_there_is_no_syllable_to_take_activity_for(caplog):
     _, trials, frames, folds, activity = bird()
     names = ["ridge", "syllable"]
-    song, chosen = generate_all(names, frames, activity, trials.iloc[:0], folds, 1)
+    song, chosen = generate_all(names, frames, activity, trials.iloc[:0], folds, 1, REACH)
     assert list(song) == ["ridge"] and set(chosen) == {"ridge"}
     assert "'syllable' is left out" in caplog.text

@@ -12,7 +12,7 @@ from test_voice_to_neurons import trained
 from neuro2voc.errors import DataError
 from neuro2voc.figures.latents import draw_latents
 from neuro2voc.latents import (
-    Latents,
+    PairedLatents,
     make_latents,
     matched,
     mixing,
@@ -33,7 +33,7 @@ def planted(shared, spread=0.3, seed=0):
     neural = vocal + spread * rng.standard_normal(vocal.shape) if shared else private + 9
     neural, vocal = neural.astype(np.float32), vocal.astype(np.float32)
     folds = {0: None, 1: None, 2: None}
-    return Latents(
+    return PairedLatents(
         dict.fromkeys(folds, neural), dict.fromkeys(folds, vocal), label, bout, bout // 4
     )
 

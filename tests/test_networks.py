@@ -19,7 +19,7 @@ from neuro2voc.network_decoder import (
     read_networks,
     write_networks,
 )
-from neuro2voc.network_fit import decode_by_networks, network_fit, network_fits, unit_scale
+from neuro2voc.network_fit import decode_by_networks, network_fit, network_fits
 from neuro2voc.network_training import NetworkSettings, class_weights, weighted_cross_entropy
 from neuro2voc.networks.cnn_lstm import CNNLSTM
 from neuro2voc.networks.eegnet import BatchNorm, EEGNet
@@ -113,18 +113,6 @@ def test_units_that_were_not_observed_are_seen_as_average():
     ours = decoder.networks[0](in_time(X.reshape(60, -1), BINS))
     theirs = decoder.networks[0](in_time(filled.reshape(60, -1), BINS))
     torch.testing.assert_close(ours, theirs)
-
-
-def test_the_scale_is_that_of_numpy_without_nan():
-    x = torch.randn(9, BINS, UNITS)
-    x[:3, :, 0] = torch.nan
-    x[:, :, 1] = 2.0
-    mean, spread = unit_scale(x)
-    flat = x.reshape(-1, UNITS).double().numpy()
-    np.testing.assert_allclose(mean, np.nanmean(flat, axis=0))
-    np.testing.assert_allclose(spread, [np.nanstd(flat[:, 0]), 1, np.nanstd(flat[:, 2])])
-    x[:, :, 2] = torch.nan
-    assert unit_scale(x)[0][2] == 0 and unit_scale(x)[1][2] == 1
 
 
 def test_syllables_count_alike_however_common():

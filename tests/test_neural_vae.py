@@ -13,12 +13,12 @@ from numpy.testing import assert_allclose, assert_array_equal
 from singing import make_bird
 from test_figures import check_legible, words
 
-from neuro2voc.autoencoder_files import check_units
 from neuro2voc.deviance import explained, explained_interval, poisson_deviance, sums_by
 from neuro2voc.errors import DataError
 from neuro2voc.figures.neural_vae import draw_neural_vae
 from neuro2voc.frames import Frames, make_frames
 from neuro2voc.latent_decoding import decode_blocked, decode_leaking
+from neuro2voc.network_files import check_units
 from neuro2voc.networks.neural_vae import NeuralVAE1D, NeuralVAE2D, poisson_loss
 from neuro2voc.neural_vae import (
     NeuralSettings,
@@ -235,8 +235,9 @@ def test_autoencoders_come_back_from_files_the_same_bytes_and_serve_another_day(
     day = make_frames(other, trials, SpectrogramSettings())
     latents = latents_of_session(tmp_path / "a.safetensors", "2d/0", other, day)
     assert latents.shape == (len(day.start), 4) and np.isfinite(latents).all()
-    with pytest.raises(DataError, match=r"other ones \(unit 11 is missing\)"):
-        check_units(about, list(range(11)), "another")
+    few = replace(recording.units, table=recording.units.table.iloc[:11])
+    with pytest.raises(DataError, match=r"11 units, and not the 12 .*\(unit 11 is missing\)"):
+        check_units(about["units"], replace(recording, units=few))
     (tmp_path / "a.json").write_text((tmp_path / "a.json").read_text().replace("2d/1", "2d/2"))
     with pytest.raises(DataError, match="hold no networks that can be read"):
         read_neural_vaes(tmp_path / "a.safetensors")

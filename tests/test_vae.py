@@ -13,8 +13,8 @@ from torch.nn.functional import cosine_similarity
 
 from neuro2voc.errors import DataError
 from neuro2voc.frames import make_frames
-from neuro2voc.generated import read_generated, song_activity, write_generated
-from neuro2voc.networks.neural_encoder import NeuralEncoder
+from neuro2voc.generated import reach, read_generated, song_activity, write_generated
+from neuro2voc.networks.neural_encoder import NeuralEncoder, NeuralToVoice, contrast_loss
 from neuro2voc.networks.vocal_vae import VocalVAE, divergence
 from neuro2voc.sound_decoder import (
     Memory,
@@ -26,18 +26,11 @@ from neuro2voc.sound_measures import correlation
 from neuro2voc.sources.settings import Settings
 from neuro2voc.spectrograms import SpectrogramSettings
 from neuro2voc.splits import make_split
+from neuro2voc.standardisation import mean_and_scale
 from neuro2voc.surrogates import surrogate
 from neuro2voc.training import Schedule
-from neuro2voc.vae import (
-    NeuralToVoice,
-    VaeSettings,
-    contrast,
-    generate_by_vae,
-    generate_surrogate,
-    train_vocal,
-    unit_range,
-    vae_settings,
-)
+from neuro2voc.vae import VaeSettings, train_vocal, vae_settings
+from neuro2voc.vae_song import generate_by_vae, generate_surrogate
 
 AROUND = {"before": 0.08, "after": 0.04, "bin": 0.02}
 SCHEDULE = Schedule(epochs=14, patience=8, batch=64, rate=4e-3, decay=0, warmup=0.1, clip=1)
@@ -61,6 +54,7 @@ VAE = VaeSettings(
     normalised=True,
     encoder=ENCODER,
     schedules={"vocal": SCHEDULE, "encoder": SCHEDULE},
+    reach=reach(AROUND),
     seed=1,
 )
 SONG = Settings(units=16, pairs=0, bouts=14, sessions=1, syllable_types=3, stereotypy=0.5)
@@ -125,11 +119,11 @@ def test_the_contrast_is_the_symmetric_cross_entropy_of_cosines():
         ours = torch.stack([cosine_similarity(a[i], b[j], dim=0) for j in range(5)]) / 0.07
         theirs = torch.stack([cosine_similarity(a[j], b[i], dim=0) for j in range(5)]) / 0.07
         total -= (ours.log_softmax(0)[i] + theirs.log_softmax(0)[i]) / 10
-    torch.testing.assert_close(contrast(a, b, 0.07), total)
+    torch.testing.assert_close(contrast_loss(a, b, 0.07), total)
     # Lengths do not count: this alone leaves the decoder's scale open.
-    torch.testing.assert_close(contrast(3 * a, 0.1 * b, 0.07), total)
+    torch.testing.assert_close(contrast_loss(3 * a, 0.1 * b, 0.07), total)
     same = torch.eye(5)
-    assert contrast(same, same, 0.07) < 1e-3 < contrast(same, same.roll(1, 0), 0.07)
+    assert contrast_loss(same, same, 0.07) < 1e-3 < contrast_loss(same, same.roll(1, 0), 0.07)
 
 
 def test_memory_is_the_mean_of_what_was_heard_weighed_by_its_likeness():
@@ -149,13 +143,10 @@ def test_units_that_never_vary_or_were_not_observed_do_not_count():
     activity = np.random.default_rng(0).normal(3, 2, (50, 4, 3)).astype(np.float32)
     activity[..., 1] = 0.5
     activity[:20, :, 2] = np.nan
-    mean, scale = unit_range(activity)
-    np.testing.assert_allclose(mean[2], np.nanmean(activity[..., 2]), rtol=1e-5)
-    np.testing.assert_allclose(scale[2], np.nanstd(activity[..., 2]), rtol=1e-5)
-    assert (mean[1], scale[1]) == (0.5, 1.0)
+    mean, scale = mean_and_scale(activity)
     encoder = NeuralEncoder(units=3, bins=4, latent=2, hidden=(5,)).eval()
     encoder.set_range(torch.as_tensor(mean), torch.as_tensor(scale))
-    filled = torch.as_tensor(np.where(np.isnan(activity), mean, activity))
+    filled = torch.as_tensor(np.where(np.isnan(activity), np.float32(mean), activity))
     torch.testing.assert_close(encoder(torch.as_tensor(activity)), encoder(filled))
 
 
@@ -257,6 +248,14 @@ def test_too_few_windows_end_in_a_sentence():
         train_vocal(frames, frames.folds(split) == 0, replace(VAE, step=100_000), 0)
 
 
+def test_windows_to_stop_by_lie_as_far_from_the_others_as_activity_is_seen():
+    _, _, frames, split = bird()
+    wide = reach({"before": 0.5, "after": 60.0, "bin": 0.02})
+    with pytest.raises(DataError, match="holds 0 windows of 0.02 s to learn from"):
+        alone = replace(frames, piece=np.zeros_like(frames.piece))
+        train_vocal(alone, frames.folds(split) == 0, replace(VAE, reach=wide), 0)
+
+
 def test_latents_that_say_nothing_are_counted_and_a_collapse_is_said(caplog):
     recording, _, frames, split = bird()
     few = {name: replace(SCHEDULE, epochs=3) for name in ("vocal", "encoder")}
@@ -273,7 +272,8 @@ def test_settings_come_from_the_configuration():
     config = yaml.safe_load(open("config.yaml"))
     job = SimpleNamespace(seed=1, checkpoints=None, code="")
     for entry in config["vaes"].values():
-        settings = vae_settings(entry, config["training"], job)
+        settings = vae_settings(entry, config["training"], AROUND, job)
+        assert settings.reach == pytest.approx(0.12)
         assert settings.schedules["vocal"].epochs == entry["training"]["epochs"]
     own = config["vaes"]["thesis"]["encoder"]["training"]
     assert settings.schedules["encoder"].rate == own["rate"]

@@ -21,8 +21,6 @@ from neuro2voc.joint_vae import (
     generate_by_joint,
     joint_latents,
     read_joint_vaes,
-    stretch_rows,
-    stretches,
     train_joint_vaes,
     voice_of_session,
     write_joint_vaes,
@@ -32,6 +30,7 @@ from neuro2voc.networks.joint_vae import product
 from neuro2voc.networks.vocal_vae import VocalVAE
 from neuro2voc.neural_vae import models_of_kind, train_neural_vaes
 from neuro2voc.recording import Binned
+from neuro2voc.sound_windows import levels_from, whole_rows
 from neuro2voc.sources.expected import expected_around, expected_counts
 from neuro2voc.sources.settings import Settings
 from neuro2voc.sources.simulate import simulate
@@ -43,14 +42,18 @@ from neuro2voc.voice_to_neurons import (
     PSTH,
     RIDGE,
     TRUE,
-    constant_rate,
     make_problem,
+    mean_count,
     places_in_song,
     predict_from_latents,
     predict_psth,
     predictions,
 )
-from neuro2voc.voice_to_neurons_report import correlations, report_voice_to_neurons, score_table
+from neuro2voc.voice_to_neurons_report import (
+    rate_correlations,
+    report_voice_to_neurons,
+    score_table,
+)
 
 JOINT_SETTINGS = JointSettings(SHORT, (16,), 30.0)
 
@@ -95,7 +98,7 @@ def test_either_modality_alone_reaches_the_latents():
     problem = make_problem(recording, frames, split, SHORT)
     rows = problem.row[:9]
     count = problem.windows.count[rows]
-    level = stretches(frames, rows - 10, 20)
+    level = levels_from(frames, rows - 10, 20)
     alone = joint_latents(network, count), joint_latents(network, None, level)
     both = joint_latents(network, count, level)
     assert all(one.shape == both.shape == (9, 4) for one in alone)
@@ -135,7 +138,7 @@ def test_joint_models_come_back_and_serve_another_session(tmp_path):
             table=other.units.table.iloc[:3],
         ),
     )
-    with pytest.raises(DataError, match="has other ones"):
+    with pytest.raises(DataError, match="holds 3 units, and not the 12"):
         voice_of_session(path, 0, few, day)
 
 
@@ -218,7 +221,7 @@ def test_bins_adjoin_and_lie_before_the_middle_of_their_sound():
     for unit in range(3):
         own = np.histogram(recording.units.spike_times[unit], [edge, edge + 0.016])[0]
         assert problem.count[40, unit] == own[0]
-    assert set(problem.voice(20)) <= set(stretch_rows(frames, 20))
+    assert set(problem.voice(20)) <= set(whole_rows(frames, 20))
 
 
 def test_the_mean_over_renditions_is_that_of_a_loop():
@@ -227,7 +230,7 @@ def test_the_mean_over_renditions_is_that_of_a_loop():
     kept, test = np.flatnonzero(problem.fold == 1), np.flatnonzero(problem.fold == 0)
     made = predict_psth(problem, trials, kept, test)
     label, since = places_in_song(problem, trials)
-    constant = constant_rate(problem, kept)
+    constant = mean_count(problem, kept)
     for one in test[::97]:
         same = kept[(label[kept] == label[one]) & (since[kept] == since[one])]
         mean = (2 * constant + problem.count[same].sum(0)) / (2 + len(same))
@@ -240,7 +243,7 @@ def test_correlations_are_of_smoothed_rates_and_missing_for_constants():
     rng = np.random.default_rng(0)
     rate = rng.uniform(0, 2, (400, 3))
     bout = np.repeat([0, 1], 200)
-    made = correlations(rate, np.c_[rate[:, 0], -rate[:, 1], np.ones(400)], bout, 0.016)
+    made = rate_correlations(rate, np.c_[rate[:, 0], -rate[:, 1], np.ones(400)], bout, 0.016)
     assert_allclose(made[:2], [1, -1])
     assert np.isnan(made[2])
 
@@ -278,7 +281,7 @@ def test_latents_that_hold_the_rates_predict_them():
     test = np.flatnonzero(problem.fold == 0)
     rates = predict_from_latents(planted, hidden, planted.parts(0, settings), test, settings, 0)
     made = {"constant": np.full(count.shape, np.nan), "latents": np.full(count.shape, np.nan)}
-    made["constant"][test] = constant_rate(planted, np.concatenate(planted.parts(0, settings)))
+    made["constant"][test] = mean_count(planted, np.concatenate(planted.parts(0, settings)))
     made["latents"][test] = rates
     only = replace(planted, fold=np.where(problem.fold == 0, 0, -1))
     methods, units = score_table(only, made, 50, 0)

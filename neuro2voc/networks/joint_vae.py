@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from neuro2voc.networks.neural_vae import NeuralVAE, poisson_loss
-from neuro2voc.networks.vocal_vae import VocalVAE, divergence, sampled
+from neuro2voc.networks.vocal_vae import VocalVAE, divergence, drawn
 
 Posterior = tuple[torch.Tensor, torch.Tensor]
 
@@ -71,7 +71,7 @@ def joint_loss(beta: float, voice: float) -> Callable[..., torch.Tensor]:
     def loss(network: JointVAE, count: torch.Tensor, level: torch.Tensor) -> torch.Tensor:
         total = 0.0
         for mean, log_variance in network.posteriors(count, level):
-            z = sampled(mean, log_variance) if network.training else mean
+            z = drawn(mean, log_variance) if network.training else mean
             rate, made = network.neural.decode(z).float(), network.vocal.decode(z).float()
             dispersion = network.neural.dispersion
             total = total + poisson_loss(rate / dispersion, count / dispersion)

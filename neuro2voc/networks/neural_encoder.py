@@ -4,6 +4,9 @@ from collections.abc import Sequence
 
 import torch
 from torch import nn
+from torch.nn.functional import cross_entropy, normalize
+
+from neuro2voc.networks.vocal_vae import VocalVAE
 
 LARGEST = 10.0  # standard deviations; a unit that all but fell silent in training is no outlier
 
@@ -63,3 +66,46 @@ class NeuralEncoder(nn.Module):
         """Return latents (n, latent) of activity (n, bins, units)."""
         seen = ((activity - self.mean) / self.scale).nan_to_num(0.0).clamp(-LARGEST, LARGEST)
         return self.layers(seen.transpose(1, 2))
+
+
+class NeuralToVoice(nn.Module):
+    """An encoder of activity before the decoder of an autoencoder that stays as it is.
+
+    Parameters
+    ----------
+    encoder : NeuralEncoder
+    vocal : VocalVAE
+    """
+
+    def __init__(self, encoder: NeuralEncoder, vocal: VocalVAE):
+        super().__init__()
+        self.encoder, self.vocal = encoder, vocal
+        for weights in vocal.parameters():
+            weights.requires_grad = False
+
+    def train(self, mode: bool = True) -> "NeuralToVoice":
+        """Go into training or out of it; the autoencoder never does."""
+        super().train(mode)
+        self.vocal.eval()
+        return self
+
+    def forward(self, activity: torch.Tensor) -> torch.Tensor:
+        """Return latents (n, latent) of activity (n, bins, units)."""
+        return self.encoder(activity)
+
+
+def contrast_loss(ours: torch.Tensor, theirs: torch.Tensor, temperature: float) -> torch.Tensor:
+    """Return the symmetric InfoNCE loss (nats) of pairs of latents.
+
+    Each of a batch has to be told by its direction from all others of the other kind (Radford et
+    al. 2021, arXiv:2103.00020). Lengths do not count, so that this alone leaves open how loud a
+    decoder makes what it is given. Chance is the logarithm of the number of pairs.
+
+    Parameters
+    ----------
+    ours, theirs : Tensor (n, latent)
+    temperature : float
+    """
+    likeness = normalize(ours, dim=1) @ normalize(theirs, dim=1).T / temperature
+    right = torch.arange(len(ours), device=ours.device)
+    return (cross_entropy(likeness, right) + cross_entropy(likeness.T, right)) / 2

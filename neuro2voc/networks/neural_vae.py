@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn.functional import interpolate, silu
 
-from neuro2voc.networks.vocal_vae import divergence, sampled
+from neuro2voc.networks.vocal_vae import divergence, drawn
 
 LIMIT = 10.0  # of the logarithm of a variance, beyond which exponentials lose their digits
 RANGE = 6.0  # largest logarithm of a rate relative to the unit's mean: a factor of 400
@@ -76,7 +76,7 @@ class NeuralVAE(nn.Module):
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Return expected counts, and mean and logarithm of the variance of the latents."""
         mean, log_variance = self.encode(x)
-        z = sampled(mean, log_variance) if self.training else mean
+        z = drawn(mean, log_variance) if self.training else mean
         return self.decode(z), mean, log_variance
 
 

@@ -99,7 +99,7 @@ def divergence(mean: torch.Tensor, spread: torch.Tensor) -> torch.Tensor:
     return 0.5 * (mean**2 + spread.exp() - spread - 1)
 
 
-def sampled(mean: torch.Tensor, spread: torch.Tensor) -> torch.Tensor:
+def drawn(mean: torch.Tensor, spread: torch.Tensor) -> torch.Tensor:
     """Draw latents from their distributions, in a way that gradients pass through."""
     return mean + torch.randn_like(mean) * (0.5 * spread).exp()
 

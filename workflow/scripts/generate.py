@@ -1,7 +1,7 @@
 from neuro2voc.audio_codec import generate_by_audio_codec, heard_through
 from neuro2voc.files import write_json
 from neuro2voc.frames import read_frames
-from neuro2voc.generated import song_activity, write_generated
+from neuro2voc.generated import reach, song_activity, write_generated
 from neuro2voc.generators import generate_all
 from neuro2voc.inclusion import open_bird
 from neuro2voc.jobs import job
@@ -14,7 +14,7 @@ with job(snakemake):
     frames, trials = read_frames(files.frames), read_trials(files.trials)
     activity = song_activity(recording, frames, params.around)
     about = (frames, activity, trials, read_split(files.split), params.seed)
-    made, chosen = generate_all(params.generators, *about)
+    made, chosen = generate_all(params.generators, *about, reach(params.around))
     if params.audio_codec:
         folder = params.audio_codec
         of_codec = (recording, frames, read_split(files.split), folder)

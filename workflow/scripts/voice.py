@@ -6,7 +6,7 @@ from neuro2voc.inclusion import open_bird
 from neuro2voc.jobs import job
 from neuro2voc.splits import read_split
 from neuro2voc.trials import read_trials
-from neuro2voc.vae import collapsed_folds
+from neuro2voc.vae_song import collapsed_folds
 
 LATENTS = {"fold": int, "spread": float}
 
