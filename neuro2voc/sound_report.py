@@ -69,7 +69,7 @@ def measured_splits(
         heard = None if trials.empty else heard_identities(frames, everything, trials, split)
         summary = summary_table(table, heard, resamples, seed)
         null = read_csv(nulls[name], NULL) if name in nulls else None
-        baseline = next((one for one in BASELINES if one in made), "")
+        baseline = first_baseline(made)
         rows = judged_table(summary, table, heard, null, baseline, resamples, seed)
         judged.append(rows.assign(split=name))
         each.append(table.assign(split=name))
@@ -78,7 +78,7 @@ def measured_splits(
     return tuple(pd.concat(parts, ignore_index=True) for parts in (judged, each, types))
 
 
-def baseline_among(judged: pd.DataFrame) -> str:
+def first_baseline(methods: Iterable[str]) -> str:
     """Return the method that others have to beat, '' without any."""
-    methods = set(judged["method"])
-    return next((one for one in BASELINES if one in methods), "")
+    names = set(methods)
+    return next((one for one in BASELINES if one in names), "")

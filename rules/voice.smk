@@ -143,7 +143,7 @@ rule voice_measures:
 
 rule voice:
     input:
-        unpack(shown_song_inputs),
+        unpack(voice_inputs),
     output:
         figure=report(
             "results/voice/{bird}.png",

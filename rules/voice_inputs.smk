@@ -132,3 +132,9 @@ def shown_song_inputs(wildcards):
         if one == split and config["voice"]["surrogates"].get(shown)
     ]
     return files
+
+
+def voice_inputs(wildcards):
+    """What the figure shows, and the song of the baseline that its headline names."""
+    folder = f"results/generated/{wildcards.bird}/{voice_split(wildcards)}"
+    return {**shown_song_inputs(wildcards), "plain": f"{folder}/plain.h5"}

@@ -1,3 +1,4 @@
+from neuro2voc.collapse import read_collapsed, say_collapsed
 from neuro2voc.figures.style import kind_of
 from neuro2voc.files import write_text
 from neuro2voc.frames import read_frames
@@ -21,9 +22,11 @@ with job(snakemake):
         songs["null"] = read_generated(files.null)[params.shown]
     parts = excerpts(recording, frames, songs, trials, read_split(files.split), params.seed)
     words = {"generated": f"{params.shown}: from neurons alone, held out ({params.split})"}
+    collapsed = read_collapsed(files.latents[0]) if files.latents else []
     page = listening_page(
         f"{recording.name}: original and generated song",
         *(parts, frames.settings, kind_of(recording), params.split, words),
+        say_collapsed(params.shown, params.split, collapsed),
     )
     write_text(page, output.page)
     for source in ("original", "generated"):

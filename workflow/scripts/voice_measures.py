@@ -3,7 +3,7 @@ from neuro2voc.files import save_figure, write_csv
 from neuro2voc.frames import read_frames
 from neuro2voc.inclusion import open_bird
 from neuro2voc.jobs import job
-from neuro2voc.sound_report import baseline_among, measured_splits
+from neuro2voc.sound_report import first_baseline, measured_splits
 from neuro2voc.sources.simulate import read_truth
 from neuro2voc.trials import read_trials
 
@@ -17,7 +17,7 @@ with job(snakemake):
         dict(zip(params.splits, files.splits, strict=True)),
         *(files.songs, files.nulls, params.resamples, params.seed),
     )
-    baseline = baseline_among(judged)
+    baseline = first_baseline(judged["method"])
     figure = draw_voice_measures(judged, recording, baseline, params.surrogate)
     save_figure(figure, snakemake.output.figure)
     write_csv(judged, snakemake.output.table)
