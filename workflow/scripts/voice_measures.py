@@ -1,3 +1,6 @@
+from pathlib import Path
+
+from neuro2voc.collapse import read_collapsed, say_collapsed
 from neuro2voc.figures.voice_measures import draw_voice_measures
 from neuro2voc.files import save_figure, write_csv
 from neuro2voc.frames import read_frames
@@ -18,7 +21,14 @@ with job(snakemake):
         *(files.songs, files.nulls, params.resamples, params.seed),
     )
     baseline = first_baseline(judged["method"])
-    figure = draw_voice_measures(judged, recording, baseline, params.surrogate)
+    warnings = [
+        sentence
+        for path in map(Path, files.latents)
+        for sentence in say_collapsed(
+            path.stem.removesuffix("_latents"), path.parent.name, read_collapsed(path)
+        )
+    ]
+    figure = draw_voice_measures(judged, recording, baseline, params.surrogate, warnings)
     save_figure(figure, snakemake.output.figure)
     write_csv(judged, snakemake.output.table)
     write_csv(each, snakemake.output.each)
