@@ -16,7 +16,8 @@ from test_figures import check_legible, words
 from neuro2voc.autoencoder_files import check_units
 from neuro2voc.deviance import explained, explained_interval, poisson_deviance, sums_by
 from neuro2voc.errors import DataError
-from neuro2voc.figures.neural_vae import draw_neural_vae
+from neuro2voc.figures.neural_vae import draw_neural_vae, headline
+from neuro2voc.figures.style import PAGE, TEXT, wrapped
 from neuro2voc.frames import Frames, make_frames
 from neuro2voc.latent_decoding import decode_blocked, decode_leaking
 from neuro2voc.networks.neural_vae import NeuralVAE1D, NeuralVAE2D, poisson_loss
@@ -300,8 +301,9 @@ def test_the_figure_says_what_is_explained_beside_what_and_what_has_collapsed():
     assert (table["shown"] < 1).all() and table.loc[("real", "1d"), "latents"] == 4
     figure = draw_neural_vae(report, recording, "blocked")
     check_legible(figure)
+    assert len(wrapped(headline(report), PAGE, TEXT)) <= 2
     text = words(figure).replace("\n", " ")
-    for part in ("simulated", "1-D VAE", "collapsed", "the leak", "Poisson units", "chance"):
+    for part in ("simulated", "1-D VAE", "ollapsed", "The leak", "Poisson units", "chance"):
         assert part in text
 
 
@@ -310,7 +312,7 @@ def test_all_collapsed_is_said_in_words():
     assert report.control == "" and set(report.table["bird"]) == {"real"}
     gone = replace(report, table=report.table.assign(active=0))
     text = words(draw_neural_vae(gone, singer()[0], "blocked")).replace("\n", " ")
-    assert "All 4 latents of the 1-D VAE have collapsed: it says nothing." in text
+    assert "Collapsed latents: all 4 of the 1-D VAE; all 4 of the 2-D VAE." in text
 
 
 def test_networks_are_built_from_what_files_say():
