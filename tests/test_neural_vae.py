@@ -301,7 +301,9 @@ def test_the_figure_says_what_is_explained_beside_what_and_what_has_collapsed():
     assert (table["shown"] < 1).all() and table.loc[("real", "1d"), "latents"] == 4
     figure = draw_neural_vae(report, recording, "blocked")
     check_legible(figure)
-    assert len(wrapped(headline(report), PAGE, TEXT)) <= 2
+    long = report.table.assign(shown=-0.123, hidden=-0.123, active=11, latents=16)
+    for each in (report, replace(report, table=long)):
+        assert len(wrapped(headline(each), PAGE, TEXT)) == 2
     text = words(figure).replace("\n", " ")
     for part in ("simulated", "1-D VAE", "ollapsed", "The leak", "Poisson units", "chance"):
         assert part in text
@@ -312,7 +314,7 @@ def test_all_collapsed_is_said_in_words():
     assert report.control == "" and set(report.table["bird"]) == {"real"}
     gone = replace(report, table=report.table.assign(active=0))
     text = words(draw_neural_vae(gone, singer()[0], "blocked")).replace("\n", " ")
-    assert "Collapsed latents: all 4 of the 1-D VAE; all 4 of the 2-D VAE." in text
+    assert "Collapsed latents: 1-D VAE all 4, 2-D VAE all 4." in text
 
 
 def test_networks_are_built_from_what_files_say():

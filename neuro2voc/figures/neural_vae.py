@@ -71,7 +71,7 @@ def headline(report: NeuralVAEReport) -> list[str]:
     if report.control:
         null = report.table[report.table["bird"] == report.control].set_index("model")["shown"]
         first += f"; of {CONTROLS[report.control]}: {_numbers(null, [*kinds, PCA_NAME])}"
-    second = f"Of a unit by the others alone (0: its mean rate): {_listed(table['hidden'], kinds)}."
+    second = f"Of each unit by the others (0: its mean rate): {_listed(table['hidden'], kinds)}."
     return [f"{first}.", f"{second} {_collapse(table, kinds)}"]
 
 
@@ -105,8 +105,8 @@ def _collapse(table: pd.DataFrame, kinds: list[str]) -> str:
         active, latents = int(table.loc[kind, "active"]), int(table.loc[kind, "latents"])
         if active < latents:
             gone = f"{latents - active} of {latents}" if active else f"all {latents}"
-            parts.append(f"{gone} of the {NAMES[kind]}")
-    return f"Collapsed latents: {'; '.join(parts)}." if parts else "No latent has collapsed."
+            parts.append(f"{NAMES[kind]} {gone}")
+    return f"Collapsed latents: {', '.join(parts)}." if parts else "No latent has collapsed."
 
 
 CONTROLS = {"poisson": "independent Poisson units", "shifted": "shifted activity"}

@@ -316,9 +316,10 @@ def _handles(own: pd.DataFrame, baseline: str, surrogate: str, limit: bool) -> l
     counts = own.groupby("method", sort=False)["null_replicates"].max().astype(int)
     counts = counts[counts > 0]
     if len(counts):
-        number = ", ".join(f"{n} ({m})" for m, n in counts.items())
-        number = str(counts.iloc[0]) if counts.nunique() == 1 else number
-        what = f"null: range and mean of {number} {surrogate} surrogates"
+        what = f"null: range and mean of {counts.iloc[0]} {surrogate} surrogates"
+        if counts.nunique() > 1:
+            number = ", ".join(f"{n} ({m})" for m, n in counts.items())
+            what = f"null: {surrogate} surrogates, {number}"
         handles.append(Patch(color=style.PALE, label=" ".join(what.split())))
     if baseline:
         dotted = {"color": style.ORANGE, "ls": ":", "lw": 1.2}
