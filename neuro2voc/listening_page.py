@@ -1,7 +1,7 @@
 """A page on which one plays excerpts side by side: one file, without a network."""
 
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from io import BytesIO
 
@@ -40,6 +40,7 @@ def listening_page(
     kind: str = "",
     split: str = "blocked",
     words: Mapping[str, str] | None = None,
+    warnings: Sequence[str] = (),
 ) -> str:
     """Return the page as HTML, all sound and pictures inside it.
 
@@ -56,6 +57,8 @@ def listening_page(
         How the excerpts were held out.
     words : mapping from str to str, optional
         What each source is; takes the place of `WORDS`, name by name.
+    warnings : sequence of str
+        What has to be known before any of it is believed.
     """
     gain = common_gain(made)
     words = {**WORDS, **(words or {})}
@@ -67,6 +70,7 @@ def listening_page(
     return PAGE.substitute(
         title=escape(title),
         kind=f'<p class="kind">{escape(kind)}</p>' if kind else "",
+        warnings="".join(f'<p class="warning">{escape(each)}</p>' for each in warnings),
         chosen=escape(_chosen(made, split)),
         highest=f"{settings.highest / 1000:g}",
         legend=legend,

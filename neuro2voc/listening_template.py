@@ -18,6 +18,7 @@ $style</style>
 <header class="top">
 <h1>$title</h1>
 $kind
+$warnings
 <p>$chosen</p>
 <p>Spectrograms have no phases; what is heard of all but the original has phases that were found by
 the algorithm of Griffin and Lim. All sounds have one common gain, so that loudness can be compared.
@@ -54,6 +55,7 @@ dl { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 20
   gap: .3rem 1rem; margin: .3rem 0; }
 .kind { display: inline-block; margin: 0; padding: .1rem .4rem; border: 2px solid var(--mark);
   color: var(--mark); font-weight: bold; }
+.warning { color: var(--mark); font-weight: bold; }
 .keys, section header p, figcaption { color: var(--soft); font-size: .85rem; }
 dt { font-weight: bold; font-size: .9rem; }
 dd { margin: 0; font-size: .9rem; }

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from neuro2voc.collapse import ACTIVE
 from neuro2voc.frames import Frames, windows_of
 from neuro2voc.networks.vocal_vae import VocalVAE
 from neuro2voc.sound_decoder import Memory, SoundDecoder, vocal_latents
@@ -17,10 +18,6 @@ from neuro2voc.training import Trained
 from neuro2voc.vae import STAGES, VaeSettings, train_encoder, train_vocal
 
 log = logging.getLogger(__name__)
-
-# Variance of a latent's mean over held-out sound, below which it says nothing of it (Burda et al.
-# 2016, arXiv:1509.00519). Its divergence would not do: it may lie apart from the prior, and still.
-ACTIVE = 0.01
 
 
 def generate_by_vae(
@@ -72,18 +69,6 @@ def generate_by_vae(
     table = pd.concat(latents, ignore_index=True).rename(columns={"index": "latent"})
     columns = ["fold", "stage", "epoch", "rate", "training", "validation"]
     return made, through, decoders, pd.concat(losses, ignore_index=True)[columns], table
-
-
-def collapsed_folds(latents: pd.DataFrame) -> list[int]:
-    """Return the folds whose autoencoder tells nothing of sound that was held out.
-
-    Parameters
-    ----------
-    latents : DataFrame
-        fold, spread; as `generate_by_vae` returns them.
-    """
-    most = latents.groupby("fold")["spread"].max()
-    return [int(fold) for fold in most.index[most <= ACTIVE]]
 
 
 def generate_surrogate(

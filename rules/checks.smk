@@ -11,7 +11,7 @@ rule artefacts:
             "results/artefacts/{bird}.png",
             caption="../workflow/report/artefacts.rst",
             category="{bird}",
-            labels={"figure": "6 artefacts"},
+            labels={"figure": "08 artefacts"},
         ),
         pdf="results/artefacts/{bird}.pdf",
         table="results/artefacts/{bird}.csv",

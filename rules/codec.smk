@@ -9,7 +9,7 @@ rule codec:
             "results/codec/{bird}.png",
             caption="../workflow/report/codec.rst",
             category="{bird}",
-            labels={"figure": "22 neural codec"},
+            labels={"figure": "49 neural codec"},
         ),
         pdf="results/codec/{bird}.pdf",
         table="results/codec/{bird}.csv",

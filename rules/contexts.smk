@@ -9,7 +9,7 @@ rule contexts:
             "results/contexts/{bird}.png",
             caption="../workflow/report/contexts.rst",
             category="{bird}",
-            labels={"figure": "20 context length"},
+            labels={"figure": "36 context length"},
         ),
         pdf="results/contexts/{bird}.pdf",
         table="results/contexts/{bird}.csv",

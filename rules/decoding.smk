@@ -138,7 +138,7 @@ rule comparison:
             "results/comparison/{bird}.png",
             caption="../workflow/report/comparison.rst",
             category="{bird}",
-            labels={"figure": "1 comparison"},
+            labels={"figure": "01 comparison"},
         ),
         pdf="results/comparison/{bird}.pdf",
         table="results/comparison/{bird}.csv",

@@ -15,8 +15,20 @@ def embed_inputs(wildcards):
     }
 
 
+def others_embedded(bird):
+    """The other birds of `across`, with whose embeddings a bird's are compared."""
+    parent = named(bird).parent
+    return [other for other in config["across"]["birds"] if other != parent]
+
+
 def compared_birds(wildcards):
-    """The bird itself, then the other birds of `across` with whose embeddings it is compared."""
-    parent = named(wildcards.bird).parent
-    others = [bird for bird in config["across"]["birds"] if bird != parent]
-    return [wildcards.bird, *others]
+    return [wildcards.bird, *others_embedded(wildcards.bird)]
+
+
+def embedding_figures(bird):
+    """Their consistency, where no bird has to be embedded for that alone."""
+    others = others_embedded(bird)
+    embedded = [name for name in config["birds"] if "embedding" in figures_under(name)]
+    if not set(others) <= set(embedded):
+        return []
+    return [f"results/embedding_consistency/{bird}.png"]

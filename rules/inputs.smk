@@ -440,6 +440,7 @@ def all_figures():
         ]
         of_birds += network_figures(bird) if "networks" in groups else []
         of_birds += context_figures(bird) if "contexts" in groups else []
+        of_birds += embedding_figures(bird) if "embedding" in groups else []
     of_birds.append(f"results/shap_truth/{config['recovery']['bird']}.png")
     if len(config["birds"]) > 1:
         of_birds.append("results/many_birds.png")

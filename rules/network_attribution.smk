@@ -18,7 +18,7 @@ rule network_attribution:
             "results/network_attribution/{bird}/{split}/{decoder}.png",
             caption="../workflow/report/network_attribution.rst",
             category="{bird}",
-            labels={"figure": "{decoder}: units and time, {split}"},
+            labels={"figure": "33 networks: units and time of {decoder}, {split}"},
         ),
         pdf="results/network_attribution/{bird}/{split}/{decoder}.pdf",
         table="results/network_attribution/{bird}/{split}/{decoder}.csv",

@@ -42,7 +42,7 @@ rule pretraining:
             "results/pretraining/{bird}.png",
             caption="../workflow/report/pretraining.rst",
             category="{bird}",
-            labels={"figure": "21 pretraining"},
+            labels={"figure": "37 pretraining"},
         ),
         pdf="results/pretraining/{bird}.pdf",
         table="results/pretraining/{bird}.csv",

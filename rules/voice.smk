@@ -121,7 +121,7 @@ rule voice_measures:
             "results/voice_measures/{bird}.png",
             caption="../workflow/report/voice_measures.rst",
             category="{bird}",
-            labels={"figure": "23 generated song in numbers"},
+            labels={"figure": "39 generated song in numbers"},
         ),
         pdf="results/voice_measures/{bird}.pdf",
         table="results/voice_measures/{bird}.csv",
@@ -146,13 +146,13 @@ rule voice_measures:
 # Held-out song as it was sung and as it was generated.
 rule voice:
     input:
-        unpack(shown_song_inputs),
+        unpack(voice_inputs),
     output:
         figure=report(
             "results/voice/{bird}.png",
             caption="../workflow/report/voice.rst",
             category="{bird}",
-            labels={"figure": "23 generated song"},
+            labels={"figure": "38 generated song"},
         ),
         pdf="results/voice/{bird}.pdf",
         table="results/voice/{bird}.csv",

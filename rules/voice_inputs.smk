@@ -92,6 +92,11 @@ def measured_song_inputs(wildcards):
         "truth": truth_of_song(wildcards),
         "splits": [f"results/splits/{names['parent']}/{split}.csv" for split in splits],
         "songs": [file for split in splits for file in songs_of(bird, split)],
+        "latents": [
+            f"results/generated/{bird}/{split}/{name}_latents.csv"
+            for split in splits
+            for name in vaes_under(bird, split)
+        ],
         "nulls": [
             f"results/null_voice/{bird}/{split}.csv" for split in null_splits(bird)
         ],
@@ -132,3 +137,9 @@ def shown_song_inputs(wildcards):
         if one == split and config["voice"]["surrogates"].get(shown)
     ]
     return files
+
+
+def voice_inputs(wildcards):
+    """What the figure shows, and the song of the baseline that its headline names."""
+    folder = f"results/generated/{wildcards.bird}/{voice_split(wildcards)}"
+    return {**shown_song_inputs(wildcards), "plain": f"{folder}/plain.h5"}

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+from whole_workflow import snakemake
 
 
 @pytest.fixture(scope="session")
@@ -9,4 +10,13 @@ def shared_data():
     folder = Path(__file__).resolve().parents[1].parent / "shared" / "data"
     if not folder.is_dir():
         pytest.skip("needs ../shared/data")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory):
+    """A folder with all of the tiny workflow. Its own tests compare files: work in a copy."""
+    folder = tmp_path_factory.mktemp("tiny")
+    run = snakemake(folder, "--cores", "2")
+    assert run.returncode == 0, run.stderr
     return folder

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from test_workflow import snakemake
+from whole_workflow import snakemake
 
 TARGETS = {
     "train_sequences": "results/decoding/tiny/blocked/{}/metrics.json",

@@ -42,10 +42,11 @@ def test_the_figure_shows_every_score_leak_and_null(bird):
     ):
         assert part in text
     assert "2 shifted surrogates, trained anew: too few for a p value" in text
-    assert "holds out single bins, would say" in text
+    assert "holds out single bins; " in text
     of = first.set_index(["method", "field"])["balanced_accuracy"]
     more = int(of["behaviour", 10] > of["lda", 10])  # of time, no projection sees the same bins
-    assert f"CEBRA tells more in {more} of 1 spaces" in text
+    said = f"CEBRA tells more than a linear projection of the same bins in {more} of 1 spaces"
+    assert said in text
 
 
 def test_panels_show_the_bins_of_the_first_fold_and_the_surrogate_last(bird):
@@ -75,6 +76,7 @@ def test_collapse_is_said_in_words(bird):
     text = words(draw_embedding(places, scores, recording)).replace("\n", " ")
     assert "Networks that put all bins in one place: behaviour with 10 bins (2 of 3)." in text
     assert "never got below a loss of chance: behaviour with 10 bins (1 of 3)." in text
+    assert "of 6 networks 2 collapsed and 1 stayed at chance." in text
     plain = result.scores.assign(collapsed=0, untold=0)
     assert "Networks that" not in words(draw_embedding(places, plain, recording))
 

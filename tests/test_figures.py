@@ -442,6 +442,13 @@ def test_every_figure_in_the_report_has_a_caption():
         publish_doctree(text, settings_overrides={"halt_level": 2, "report_level": 5})
 
 
+def test_figures_of_the_report_have_running_numbers_of_two_digits():
+    """The report sorts labels as text, so that 10 would come before 2."""
+    rules = "".join(path.read_text() for path in (ROOT / "rules").glob("*.smk"))
+    numbers = re.findall(r'labels=\{"figure": "(\d\d) ', rules)
+    assert sorted(map(int, numbers)) == [*range(1, rules.count("report(") + 1)]
+
+
 def test_of_very_many_classes_not_all_are_drawn_and_the_figure_says_so():
     labels = [f"l{i:03d}" for i in range(100)] * 2
     onset = np.arange(200) * 0.2

@@ -14,6 +14,7 @@ import pytest
 from scipy.io import wavfile
 from singing import make_bird
 
+from neuro2voc.collapse import say_collapsed
 from neuro2voc.errors import DataError
 from neuro2voc.frames import make_frames
 from neuro2voc.listening import (
@@ -107,7 +108,8 @@ def test_wavs_hold_all_excerpts_and_share_one_gain(song, tmp_path):
 
 def test_the_page_is_whole_in_itself_and_the_same_again(song):
     recording, trials, frames, split, made = song
-    page = listening_page("bird: <song>", made, SETTINGS, "simulated")
+    collapsed = say_collapsed("vae", "blocked", [1])
+    page = listening_page("bird: <song>", made, SETTINGS, "simulated", warnings=[collapsed])
     softer = {"6 dB <softer>": frames.level - 6}
     short = [
         listening_page("bird", excerpts(recording, frames, softer, trials, split, 1), SETTINGS)
@@ -116,6 +118,8 @@ def test_the_page_is_whole_in_itself_and_the_same_again(song):
     assert short[0] == short[1]
     assert "simulated" in page
     assert "simulated" not in short[0]
+    assert "has collapsed in fold 1 of &#x27;blocked&#x27;" in page
+    assert "collapsed" not in short[0]
     assert "<song>" not in page
     assert "<softer>" not in page
     assert not re.search(r"""(src|href)=["'](?!data:)|url\(|@import|https?:""", page)

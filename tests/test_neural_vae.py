@@ -15,7 +15,8 @@ from test_figures import check_legible, words
 
 from neuro2voc.deviance import explained, explained_interval, poisson_deviance, sums_by
 from neuro2voc.errors import DataError
-from neuro2voc.figures.neural_vae import draw_neural_vae
+from neuro2voc.figures.neural_vae import draw_neural_vae, headline
+from neuro2voc.figures.style import PAGE, TEXT, wrapped
 from neuro2voc.frames import Frames, make_frames
 from neuro2voc.latent_decoding import decode_blocked, decode_leaking
 from neuro2voc.network_files import check_units
@@ -291,8 +292,11 @@ def test_the_figure_says_what_is_explained_beside_what_and_what_has_collapsed():
     assert (table["shown"] < 1).all() and table.loc[("real", "1d"), "latents"] == 4
     figure = draw_neural_vae(report, recording, "blocked")
     check_legible(figure)
+    long = report.table.assign(shown=-0.123, hidden=-0.123, active=11, latents=16)
+    for each in (report, replace(report, table=long)):
+        assert len(wrapped(headline(each), PAGE, TEXT)) == 2
     text = words(figure).replace("\n", " ")
-    for part in ("simulated", "1-D VAE", "collapsed", "the leak", "Poisson units", "chance"):
+    for part in ("simulated", "1-D VAE", "ollapsed", "The leak", "Poisson units", "chance"):
         assert part in text
 
 
@@ -301,7 +305,7 @@ def test_all_collapsed_is_said_in_words():
     assert report.control == "" and set(report.table["bird"]) == {"real"}
     gone = replace(report, table=report.table.assign(active=0))
     text = words(draw_neural_vae(gone, singer()[0], "blocked")).replace("\n", " ")
-    assert "All 4 latents of the 1-D VAE have collapsed: it says nothing." in text
+    assert "Collapsed latents: 1-D VAE all 4, 2-D VAE all 4." in text
 
 
 def test_networks_are_built_from_what_files_say():

@@ -71,6 +71,46 @@ def test_the_figure_says_what_it_shows(has_null):
     assert len(pictures) == 3 * (3 if has_null else 2)
 
 
+def test_the_gain_over_the_baseline_stands_in_the_headline_with_its_interval():
+    recording, frames, made, null, trials, split = song()
+    rng = np.random.default_rng(1)
+    worse = made + rng.normal(0, 8, made.shape).astype(np.float32)
+    names = "vae", "blocked", "shifted"
+    for own, beside, ending in (
+        (made, worse, ")."),
+        (worse, made, "; worse."),
+        (made, made, "it."),
+    ):
+        row = voice_table(frames, own, null, trials, split, beside).iloc[0]
+        assert row["gain_low"] <= row["gain"] <= row["gain_high"]
+        figure = draw_voice(
+            recording, frames, own, null, trials, split, *names, baseline=("ridge", beside)
+        )
+        lines = [line for line in words(figure).splitlines() if "gain in correlation" in line]
+        assert len(lines) == 1 and lines[0].endswith(ending)
+        assert f"{row['gain']:.3f}".replace("-", "−") in lines[0]
+    assert "gain" not in words(draw_voice(recording, frames, made, null, trials, split, *names))
+
+
+def test_axes_end_with_their_bouts():
+    recording, frames, made, null, trials, split = song()
+    figure = draw_voice(recording, frames, made, null, trials, split, "vae", "blocked", "shifted")
+    rows = shown_rows(frames, trials, split)
+    for part, shown in zip(figure.subfigs, rows, strict=True):
+        duration = (shown.stop - shown.start) * frames.hop
+        for ax in part.axes[1:]:
+            assert ax.spines["bottom"].get_bounds() == (0, duration)
+            assert ax.get_xticks().max() <= duration + frames.hop
+
+
+def test_a_collapse_is_said_with_its_folds():
+    recording, frames, made, null, trials, split = song()
+    figure = draw_voice(
+        recording, frames, made, null, trials, split, "vae", "blocked", "shifted", ["vae fails."]
+    )
+    assert "vae fails." in words(figure)
+
+
 def test_without_labels_the_figure_has_no_row_of_them():
     recording, frames, made, null, trials, split = song()
     figure = draw_voice(

@@ -5,15 +5,14 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from datetime import UTC, datetime
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from pynwb import NWBHDF5IO, NWBFile
 from pynwb.epoch import TimeIntervals
+from whole_workflow import ROOT, TINY, snakemake
 
 from neuro2voc.binning import make_tensor, make_window
 from neuro2voc.comparison import read_null
@@ -28,31 +27,6 @@ from neuro2voc.sources.settings import Settings
 from neuro2voc.sources.simulate import simulate
 from neuro2voc.splits import read_split
 from neuro2voc.trials import read_trials, used_trials
-
-ROOT = Path(__file__).resolve().parents[1]
-TINY = ROOT / "tests" / "tiny.yaml"
-
-
-def snakemake(folder, *arguments, overlay=TINY, **environment):
-    command = [sys.executable, "-m", "snakemake", "--directory", str(folder)]
-    if "--snakefile" not in arguments:
-        command += ["--snakefile", str(ROOT / "Snakefile")]
-    command += ["--configfile", str(overlay)] if overlay else []
-    return subprocess.run(
-        [*command, *arguments],
-        capture_output=True,
-        text=True,
-        env={**os.environ, **environment},
-        check=False,
-    )
-
-
-@pytest.fixture(scope="session")
-def tiny(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tiny")
-    run = snakemake(folder, "--cores", "2")
-    assert run.returncode == 0, run.stderr
-    return folder
 
 
 def test_any_number_of_cores_gives_the_same_bytes(tiny, tmp_path):
@@ -192,6 +166,16 @@ def test_the_null_band_holds_what_surrogate_birds_score(tiny):
         ["decoder", "feature", "replicate"]
     )
     assert null.loc[("logistic", "onset", 2), "balanced_accuracy"] == pytest.approx(score, abs=1e-9)
+
+
+def test_embeddings_of_birds_are_compared_where_all_are_embedded_anyway(tmp_path):
+    for birds, compared in (("tiny, dull", True), ("tiny", False)):
+        arguments = ["--config", f"birds=[{birds}]", "figures=[embedding]"]
+        run = snakemake(tmp_path, "-n", "--quiet", "rules", *arguments)
+        assert run.returncode == 0, run.stderr
+        jobs = dict(re.findall(r"^(\w+) +(\d+)$", run.stdout + run.stderr, re.MULTILINE))
+        assert jobs["embed"] == jobs["embedding"] == str(1 + compared)
+        assert jobs.get("embedding_consistency") == ("2" if compared else None)
 
 
 def test_code_and_settings_are_tracked(tiny):

@@ -36,7 +36,7 @@ def draw_neural_vae(report: NeuralVAEReport, recording: Recording, split: str) -
         HEIGHT,
         f"{recording.name}: activity through a few latents",
         headline(report),
-        [_note(report, split)],
+        [_note(report, split), *([_leak(report)] if len(report.decoding) else [])],
         keys=2,
         kind=style.kind_of(recording),
     )
@@ -64,48 +64,49 @@ LEAK = "right: random windows, the leak"
 
 
 def headline(report: NeuralVAEReport) -> list[str]:
-    """Return what has to be said first: what is explained, what has collapsed, what leaks."""
+    """Return what has to be said first: what is explained, and what has collapsed."""
     table = report.table[report.table["bird"] == "real"].set_index("model")
     kinds = [kind for kind in ("1d", "2d") if kind in table.index]
-    words = _listed(table["shown"], [*kinds, PCA_NAME])
-    first = f"Held-out deviance explained: {words}"
+    first = f"Held-out deviance explained: {_listed(table['shown'], [*kinds, PCA_NAME])}"
     if report.control:
         null = report.table[report.table["bird"] == report.control].set_index("model")["shown"]
-        words = _listed(null, [*kinds, PCA_NAME])
-        first += f". Of {CONTROLS[report.control]}: {words}"
-    hidden = _listed(table["hidden"], kinds)
-    second = f"A unit from the others alone (0: its mean rate): {hidden}. "
-    second += " ".join(
-        _collapse(NAMES[kind], int(table.loc[kind, "active"]), int(table.loc[kind, "latents"]))
-        for kind in kinds
-    )
-    return [f"{first}.", second, *([_leak(report, kinds[-1])] if len(report.decoding) else [])]
+        first += f"; of {CONTROLS[report.control]}: {_numbers(null, [*kinds, PCA_NAME])}"
+    second = f"Of each unit by the others (0: its mean rate): {_listed(table['hidden'], kinds)}."
+    return [f"{first}.", f"{second} {_collapse(table, kinds)}"]
 
 
 def _listed(values: pd.Series, names: list[str]) -> str:
+    return ", ".join(f"{NAMES[name]} {_number(values[name])}" for name in names)
+
+
+def _numbers(values: pd.Series, names: list[str]) -> str:
+    return ", ".join(_number(values[name]) for name in names)
+
+
+def _number(value: float) -> str:
     # Adding 0 takes the sign from what rounds to it.
-    return ", ".join(f"{NAMES[name]} {round(values[name], 3) + 0:.3f}" for name in names)
+    return f"{round(value, 3) + 0:.3f}".replace("-", "−")
 
 
-def _leak(report: NeuralVAEReport, kind: str) -> str:
+def _leak(report: NeuralVAEReport) -> str:
+    kind = "2d" if "2d" in report.made else "1d"
     table = report.decoding[report.decoding["features"] == kind]
     score = table.set_index(["decoder", "protocol"])["balanced_accuracy"]["neighbours"]
     return (
-        f"Syllables from {NAMES[kind]} latents, by nearest neighbours: {score['blocked']:.2f} in "
-        f"held-out bouts, {score['random windows']:.2f} where random windows are held out, as in "
-        "the thesis: the leak."
+        f"The leak: syllables from {NAMES[kind]} latents, by nearest neighbours, "
+        f"{score['blocked']:.2f} in held-out bouts and {score['random windows']:.2f} where random "
+        "windows are held out, as in the thesis."
     )
 
 
-def _collapse(name: str, active: int, latents: int) -> str:
-    if active == 0:
-        return f"All {latents} latents of the {name} have collapsed: it says nothing."
-    if active < latents:
-        gone = latents - active
-        return (
-            f"{gone} of {latents} latents of the {name} {'has' if gone == 1 else 'have'} collapsed."
-        )
-    return f"None of the {latents} latents of the {name} has collapsed."
+def _collapse(table: pd.DataFrame, kinds: list[str]) -> str:
+    parts = []
+    for kind in kinds:
+        active, latents = int(table.loc[kind, "active"]), int(table.loc[kind, "latents"])
+        if active < latents:
+            gone = f"{latents - active} of {latents}" if active else f"all {latents}"
+            parts.append(f"{NAMES[kind]} {gone}")
+    return f"Collapsed latents: {', '.join(parts)}." if parts else "No latent has collapsed."
 
 
 CONTROLS = {"poisson": "independent Poisson units", "shifted": "shifted activity"}
@@ -251,9 +252,10 @@ def _draw_decoding(ax: Axes, report: NeuralVAEReport) -> None:
         f"chance ({chance:.2f})",
         (1, chance),
         xycoords=("axes fraction", "data"),
-        xytext=(-2, 2),
+        xytext=(-2, -3),
         textcoords="offset points",
         ha="right",
+        va="top",
         size=style.SMALL,
     )
     ax.set_xticks(range(len(names)), [NAMES[name] for name in names])

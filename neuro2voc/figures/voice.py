@@ -12,16 +12,22 @@ from neuro2voc.figures import style
 from neuro2voc.frames import Frames
 from neuro2voc.listening import example_rows
 from neuro2voc.recording import Recording
-from neuro2voc.sound_summary import summary_table
+from neuro2voc.sound_summary import judged_table, summary_table
 from neuro2voc.sound_tables import measure_table
 
 MOST = 3  # excerpts shown
 LONGEST = 3.0  # s shown of each
 HEIGHT, LABELS = 13, 3.5  # mm of a spectrogram, and of the labels above
-ORIGINAL, NULL = "original", "null"
+ORIGINAL, NULL, BASELINE = "original", "null", "baseline"
+INTERVALS = ["low", "high", "gain", "gain_low", "gain_high"]
+TICK = 0.5  # s
 RANGE = 50  # dB below the loudest that are drawn
 RESAMPLES = 1000
 NOT_MADE = "#9a9a9a"
+BASELINES = {
+    "syllable": "the mean rendition of the syllable that neurons decode",
+    "ridge": "a linear regression",
+}
 
 
 def voice_table(
@@ -30,24 +36,27 @@ def voice_table(
     null: np.ndarray | None,
     trials: pd.DataFrame,
     split: pd.DataFrame,
+    baseline: np.ndarray | None = None,
 ) -> pd.DataFrame:
     """Return the numbers of the figure.
 
     Returns
     -------
     DataFrame
-        song ('generated' or 'null'); part: 'all bouts' (means, with the interval of the correlation
-        over bouts, low to high) or 'excerpt 1' and so on; start, stop (s), fold of excerpts;
+        song ('generated', 'null' or 'baseline'); part: 'all bouts' (means, with the interval of the
+        correlation over bouts, low to high, and its gain over the baseline in the same bouts,
+        gain_low to gain_high) or 'excerpt 1' and so on; start, stop (s), fold of excerpts;
         correlation, cepstral_distortion (dB); n_bouts.
     """
-    songs = {"generated": made, **({NULL: null} if null is not None else {})}
+    songs = {"generated": made, NULL: null, BASELINE: baseline}
+    songs = {name: song for name, song in songs.items() if song is not None}
     each = measure_table(frames, songs, trials, split)
     summary = summary_table(each, None, RESAMPLES, 0)
+    judged = judged_table(summary, each, None, None, BASELINE, RESAMPLES, 0)
     rows = []
     for name in songs:
-        own = summary[(summary["method"] == name) & (summary["unit"] != "syllable")]
-        own = own.set_index("measure")
-        overall = own.loc["correlation", ["low", "high", "n_bouts"]].to_dict()
+        own = judged[judged["method"] == name].set_index("measure")
+        overall = own.loc["correlation", [*INTERVALS, "n_bouts"]].to_dict()
         for measure in ("correlation", "cepstral_distortion"):
             overall[measure] = own.loc[measure, "value"]
         rows.append({"song": name, "part": "all bouts", **overall})
@@ -61,7 +70,7 @@ def voice_table(
         }
         for name, song in songs.items():
             rows.append({"song": name, **about, **_numbers(frames, song, shown)})
-    columns = ["song", "part", "start", "stop", "fold", "correlation", "low", "high"]
+    columns = ["song", "part", "start", "stop", "fold", "correlation", *INTERVALS]
     return pd.DataFrame(rows)[[*columns, "cepstral_distortion", "n_bouts"]]
 
 
@@ -97,7 +106,8 @@ def draw_voice(
     shown: str,
     scheme: str,
     surrogate: str,
-    collapsed: Sequence[int] = (),
+    warnings: Sequence[str] = (),
+    baseline: tuple[str, np.ndarray] | None = None,
 ) -> Figure:
     """Draw held-out bouts.
 
@@ -114,10 +124,13 @@ def draw_voice(
         The split's name.
     surrogate : str
         Its kind.
-    collapsed : sequence of int
-        Folds whose autoencoder has collapsed, so that it sings one thing only.
+    warnings : sequence of str
+        What has to be said first, such as that an autoencoder has collapsed.
+    baseline : (str, ndarray), optional
+        Name and song of what has to be beaten.
     """
-    table = voice_table(frames, made, null, trials, split)
+    name, beside = baseline or ("", None)
+    table = voice_table(frames, made, null, trials, split, beside)
     songs = {ORIGINAL: frames.level, shown: made, **({NULL: null} if null is not None else {})}
     excerpts = shown_rows(frames, trials, split)
     labelled = not trials.empty
@@ -128,11 +141,8 @@ def draw_voice(
         f"{recording.name}: held-out song, generated from neurons",
         [
             _headline(table, frames, scheme, surrogate, null is not None, labelled),
-            *(
-                [f"Collapsed: {len(collapsed)} autoencoders sing the same always."]
-                if collapsed
-                else []
-            ),
+            *([_gain(table, name)] if name else []),
+            *warnings,
         ],
         [_notes(frames, shown, surrogate, null is not None, labelled)],
         kind=style.kind_of(recording),
@@ -147,8 +157,12 @@ def draw_voice(
         for ax, (name, song) in zip(axes[labelled:], songs.items(), strict=True):
             numbers = own.loc[NULL if name == NULL else "generated"]
             _draw_song(ax, frames, song[rows], name, None if name == ORIGINAL else numbers)
+        duration = (rows.stop - rows.start) * frames.hop
+        for ax in axes[labelled:]:
+            ax.spines["bottom"].set_bounds(0, duration)
         axes[-1].set(
             xlim=(0, longest),
+            xticks=np.arange(0, duration + frames.hop / 2, TICK),
             xlabel=f"time (s) from {frames.start[rows.start]:.2f} s of the recording",
         )
         for ax in axes[:-1]:
@@ -163,17 +177,28 @@ def _headline(
     row = own.loc["generated"]
     units = "bouts" if labelled else "pieces of about 2 s"
     words = (
-        f"Over all {row['n_bouts']:.0f} {units} (split '{scheme}'), correlation with the original "
+        f"{row['n_bouts']:.0f} {units} (split '{scheme}'): correlation with the original "
         f"{row['correlation']:.2f} ({row['low']:.2f} to {row['high']:.2f})"
     )
     decibels = frames.settings is not None
     if decibels:
-        words += f", mel-cepstral distortion {row['cepstral_distortion']:.1f} dB"
+        words += f", cepstral distortion {row['cepstral_distortion']:.1f} dB"
     if has_null:
         beside = own.loc[NULL]
         words += f"; of {surrogate} neurons {beside['correlation']:.2f}"
         words += f" and {beside['cepstral_distortion']:.1f} dB" if decibels else ""
     return words + "."
+
+
+def _gain(table: pd.DataFrame, baseline: str) -> str:
+    row = table[table["part"] == "all bouts"].set_index("song").loc["generated"]
+    words = (
+        f"Its gain in correlation over “{baseline}”, {BASELINES[baseline]}: {row['gain']:.3f} "
+        f"({row['gain_low']:.3f} to {row['gain_high']:.3f})"
+    ).replace("-", "−")
+    if row["gain_low"] > 0:
+        return f"{words}."
+    return f"{words}; {'worse' if row['gain_high'] < 0 else 'not told from it'}."
 
 
 def _notes(frames: Frames, shown: str, surrogate: str, has_null: bool, labelled: bool) -> str:

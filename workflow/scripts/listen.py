@@ -1,3 +1,4 @@
+from neuro2voc.collapse import collapses
 from neuro2voc.figures.style import kind_of
 from neuro2voc.files import write_text
 from neuro2voc.frames import read_frames
@@ -15,15 +16,16 @@ with job(snakemake):
     frames, trials = read_frames(files.frames), read_trials(files.trials)
     made = read_generated([files.song])
     songs = {"generated": made[params.shown]}
-    if (through := f"{params.shown} autoencoder") in made:
-        songs["autoencoder"] = made[through]
     if files.null:
         songs["null"] = read_generated(files.null)[params.shown]
+    if (through := f"{params.shown} autoencoder") in made:
+        songs["autoencoder"] = made[through]
     parts = excerpts(recording, frames, songs, trials, read_split(files.split), params.seed)
     words = {"generated": f"{params.shown}: from neurons alone, held out ({params.split})"}
     page = listening_page(
         f"{recording.name}: original and generated song",
         *(parts, frames.settings, kind_of(recording), params.split, words),
+        collapses(files.latents),
     )
     write_text(page, output.page)
     for source in ("original", "generated"):

@@ -1,14 +1,13 @@
+from neuro2voc.collapse import collapses
 from neuro2voc.figures.voice import draw_voice, voice_table
-from neuro2voc.files import read_csv, save_figure, write_csv
+from neuro2voc.files import save_figure, write_csv
 from neuro2voc.frames import read_frames
 from neuro2voc.generated import read_generated
 from neuro2voc.inclusion import open_bird
 from neuro2voc.jobs import job
+from neuro2voc.sound_report import first_baseline
 from neuro2voc.splits import read_split
 from neuro2voc.trials import read_trials
-from neuro2voc.vae_song import collapsed_folds
-
-LATENTS = {"fold": int, "spread": float}
 
 with job(snakemake):
     files, params = snakemake.input, snakemake.params
@@ -16,10 +15,11 @@ with job(snakemake):
     frames, trials = read_frames(files.frames), read_trials(files.trials)
     made = read_generated([files.song])[params.shown]
     null = read_generated(files.null)[params.shown] if files.null else None
-    collapsed = collapsed_folds(read_csv(files.latents[0], LATENTS)) if files.latents else []
+    plain = read_generated([files.plain])
+    name = first_baseline(plain)
+    baseline = (name, plain[name]) if name and name != params.shown else None
     song = (frames, made, null, trials, read_split(files.split))
-    save_figure(
-        draw_voice(recording, *song, params.shown, params.split, params.surrogate, collapsed),
-        snakemake.output.figure,
-    )
-    write_csv(voice_table(*song), snakemake.output.table)
+    words = (params.shown, params.split, params.surrogate, collapses(files.latents), baseline)
+    save_figure(draw_voice(recording, *song, *words), snakemake.output.figure)
+    table = voice_table(*song, baseline[1] if baseline else None)
+    write_csv(table, snakemake.output.table)

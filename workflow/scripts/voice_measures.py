@@ -1,3 +1,4 @@
+from neuro2voc.collapse import collapses
 from neuro2voc.figures.voice_measures import draw_voice_measures
 from neuro2voc.files import save_figure, write_csv
 from neuro2voc.frames import read_frames
@@ -17,7 +18,8 @@ with job(snakemake):
         dict(zip(params.splits, files.splits, strict=True)),
         *(files.songs, files.nulls, params.resamples, params.seed),
     )
-    figure = draw_voice_measures(judged, recording, baseline, params.surrogate)
+    words = (baseline, params.surrogate, collapses(files.latents))
+    figure = draw_voice_measures(judged, recording, *words)
     save_figure(figure, snakemake.output.figure)
     write_csv(judged, snakemake.output.table)
     write_csv(each, snakemake.output.each)
