@@ -127,7 +127,7 @@ class Embedded:
     scores : DataFrame
         A row per cell and decoder: method, field, decoder, balanced_accuracy, low, high, accuracy,
         bits, chance, null_mean, null_low, null_high, null_replicates, p, leak, spread, loss,
-        loss_chance, networks, collapsed, untold, n_bins, n_bouts.
+        loss_chance, networks, iterations, collapsed, untold, n_bins, n_bouts.
     curves : DataFrame
         bird, method, field, fold, iteration, loss, chance.
     """
@@ -277,7 +277,8 @@ def _fitted(name: str, seed: int, points: np.ndarray, label: np.ndarray) -> Base
 
 
 def _state(trained: TrainedCebra, seen: np.ndarray) -> dict:
-    return {"spread": spread(seen), "loss": trained.reached, "chance": trained.chance}
+    reached = {"loss": trained.reached, "chance": trained.chance}
+    return {"spread": spread(seen), "iterations": len(trained.losses), **reached}
 
 
 def _curve(trained: TrainedCebra) -> pd.DataFrame:
@@ -330,6 +331,7 @@ def _networks_of(networks: pd.DataFrame, method: str, field: int) -> dict:
         "loss": mine["loss"].mean(),
         "loss_chance": mine["chance"].mean(),
         "networks": len(mine),
+        "iterations": mine["iterations"].max(),
         "collapsed": int((mine["spread"] < COLLAPSED).sum()),
         "untold": int((mine["loss"] > (1 - UNTOLD) * mine["chance"]).sum()),
     }
@@ -338,5 +340,5 @@ def _networks_of(networks: pd.DataFrame, method: str, field: int) -> dict:
 COLUMNS = [
     *("method", "field", "decoder", "balanced_accuracy", "low", "high", "accuracy", "bits"),
     *("chance", "null_mean", "null_low", "null_high", "null_replicates", "p", "leak", "spread"),
-    *("loss", "loss_chance", "networks", "collapsed", "untold", "n_bins", "n_bouts"),
+    *("loss", "loss_chance", "networks", "iterations", "collapsed", "untold", "n_bins", "n_bouts"),
 ]

@@ -77,6 +77,7 @@ def test_collapse_is_said_in_words(bird):
     assert "Networks that put all bins in one place: behaviour with 10 bins (2 of 3)." in text
     assert "never got below a loss of chance: behaviour with 10 bins (1 of 3)." in text
     assert "of 6 networks 2 collapsed and 1 stayed at chance." in text
+    assert "CEBRA learnt for" in text
     plain = result.scores.assign(collapsed=0, untold=0)
     assert "Networks that" not in words(draw_embedding(places, plain, recording))
 
