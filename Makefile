@@ -47,8 +47,9 @@ reproduce: setup
 	    set -x; $(RUN)/slurm --profile slurm -- all && $(SAME)/slurm; \
 	else echo "No Slurm answers here; results were compared between local runs."; fi
 
+# On all cores, eight at most; each file's tests in one process, which makes what they share once.
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist loadgroup
 
 # A Slurm of its own on this machine, the whole workflow through it, and what goes wrong on clusters; a
 # quarter of an hour. Needs the Debian packages slurm-wlm and munge; without them it says so.

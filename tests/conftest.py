@@ -4,6 +4,13 @@ import pytest
 from whole_workflow import snakemake
 
 
+def pytest_collection_modifyitems(items):
+    """Keep tests that share what is slow to make in one process, where there are several."""
+    for item in items:
+        shared = "tiny" if "tiny" in item.fixturenames else item.path.stem
+        item.add_marker(pytest.mark.xdist_group(shared))
+
+
 @pytest.fixture(scope="session")
 def shared_data():
     """The folder of real recordings beside the repository."""
