@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from neuro2voc.errors import DataError
@@ -66,32 +66,17 @@ def syllable_of_frames(frames: Frames, trials: pd.DataFrame) -> tuple[np.ndarray
     return label.astype(str), trial
 
 
-def heard_identities(
-    frames: Frames,
-    generated: Mapping[str, np.ndarray],
-    trials: pd.DataFrame,
-    split: pd.DataFrame,
-) -> pd.DataFrame:
-    """Classify held-out syllables as they were sung, and as they were generated.
+def listeners(frames: Frames, trials: pd.DataFrame, split: pd.DataFrame) -> dict[int, Pipeline]:
+    """Return by fold a classifier of syllables that knows the real sound of all others.
 
-    The classifier knows the real sound of the training folds only: each syllable stretched to 16
-    frames, every cell standardised, 30 principal components, a linear discriminant with shrunken
-    covariance and equal priors. True onsets and offsets are given to it, so that it does not judge
-    when something is sung.
+    Each syllable stretched to 16 frames, every cell standardised, 30 principal components, a linear
+    discriminant with shrunken covariance and equal priors.
 
     Parameters
     ----------
     frames : Frames
-    generated : mapping from str to ndarray (frames, bands)
-        By method. A syllable with a frame that was not generated (NaN) is not classified.
     trials, split : DataFrame
         See `neuro2voc.trials` and `neuro2voc.splits`.
-
-    Returns
-    -------
-    DataFrame
-        method ('real' for the sound itself, which is the ceiling), trial, bout, fold, truth,
-        prediction.
 
     Raises
     ------
@@ -100,11 +85,9 @@ def heard_identities(
     """
     sung = sung_trials(frames, trials, split)
     label, fold = sung["label"].to_numpy(), sung["fold"].to_numpy()
-    sources = {REAL: frames.level, **generated}
-    shapes = {name: _shapes(level, sung) for name, level in sources.items()}
-    parts = []
-    for held in np.unique(fold):
-        learnt, test = fold != held, fold == held
+    shapes, found = _shapes(frames.level, sung), {}
+    for held in map(int, np.unique(fold)):
+        learnt = fold != held
         types, count = np.unique(label[learnt], return_counts=True)
         if len(types) < 2 or learnt.sum() <= len(types):
             raise DataError(
@@ -112,20 +95,54 @@ def heard_identities(
                 "renditions have sound to learn from, too few to tell them apart; lower `folds`, "
                 "or name more `labels`."
             )
-        heard = make_pipeline(
+        found[held] = make_pipeline(
             StandardScaler(),
             PCA(min(COMPONENTS, learnt.sum() - 1), svd_solver="full"),
             LinearDiscriminantAnalysis("lsqr", "auto", np.full(len(types), 1 / len(types))),
-        ).fit(shapes[REAL][learnt], label[learnt])
-        for name, shape in shapes.items():
-            rows = np.flatnonzero(test & np.isfinite(shape).all(axis=1))
+        ).fit(shapes[learnt], label[learnt])
+    return found
+
+
+def heard_identities(
+    frames: Frames,
+    generated: Mapping[str, np.ndarray],
+    trials: pd.DataFrame,
+    split: pd.DataFrame,
+    heard_by: Mapping[int, Pipeline],
+) -> pd.DataFrame:
+    """Classify held-out syllables as they were sung, and as they were generated.
+
+    True onsets and offsets are given, so that it is not judged when something is sung.
+
+    Parameters
+    ----------
+    frames : Frames
+    generated : mapping from str to ndarray (frames, bands)
+        By method. A syllable with a frame that was not generated (NaN) is not classified.
+    trials, split : DataFrame
+        See `neuro2voc.trials` and `neuro2voc.splits`.
+    heard_by : mapping of Pipeline
+        See `listeners`.
+
+    Returns
+    -------
+    DataFrame
+        method ('real' for the sound itself, which is the ceiling), trial, bout, fold, truth,
+        prediction.
+    """
+    sung = sung_trials(frames, trials, split)
+    fold, parts = sung["fold"].to_numpy(), []
+    for order, (name, level) in enumerate({REAL: frames.level, **generated}.items()):
+        shapes = _shapes(level, sung)
+        whole = np.isfinite(shapes).all(axis=1)
+        for held, listener in heard_by.items():
+            rows = np.flatnonzero((fold == held) & whole)
             if len(rows):
                 table = sung.loc[rows, ["trial", "bout", "fold", "label"]]
                 table = table.rename(columns={"label": "truth"})
-                parts.append(table.assign(method=name, prediction=heard.predict(shape[rows])))
-    found = pd.concat(parts, ignore_index=True)
-    found["order"] = found["method"].map({name: i for i, name in enumerate(shapes)})
-    found = found.sort_values(["order", "trial"], ignore_index=True)
+                prediction = listener.predict(shapes[rows])
+                parts.append(table.assign(method=name, prediction=prediction, order=order))
+    found = pd.concat(parts).sort_values(["order", "trial"], ignore_index=True)
     return found[["method", "trial", "bout", "fold", "truth", "prediction"]]
 
 

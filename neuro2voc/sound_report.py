@@ -10,7 +10,7 @@ from neuro2voc.files import read_csv
 from neuro2voc.frames import Frames
 from neuro2voc.generated import read_generated
 from neuro2voc.references import limit, references
-from neuro2voc.sound_identity import heard_identities
+from neuro2voc.sound_identity import heard_identities, listeners
 from neuro2voc.sound_summary import judged_table, summary_table
 from neuro2voc.sound_tables import EVERY, measure_table
 from neuro2voc.sources.simulate import Truth
@@ -67,7 +67,10 @@ def measured_splits(
         made = read_generated(song for song in songs if song.parent.name == name)
         everything = {**made, **references(frames, trials, split, seed), **sung}
         table = measure_table(frames, everything, trials, split)
-        heard = None if trials.empty else heard_identities(frames, everything, trials, split)
+        heard = None
+        if not trials.empty:
+            by = listeners(frames, trials, split)
+            heard = heard_identities(frames, everything, trials, split, by)
         summary = summary_table(table, heard, resamples, seed)
         null = read_csv(nulls[name], NULL) if name in nulls else None
         baseline = first_baseline(made)

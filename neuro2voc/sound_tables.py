@@ -32,6 +32,7 @@ def measure_table(
     generated: Mapping[str, np.ndarray],
     trials: pd.DataFrame,
     split: pd.DataFrame,
+    syllables: bool = True,
 ) -> pd.DataFrame:
     """Measure generated sound against what was sung, bout by bout and syllable by syllable.
 
@@ -45,6 +46,8 @@ def measure_table(
         By method, in the frames' own unit; NaN in frames that were not generated.
     trials, split : DataFrame
         See `neuro2voc.trials` and `neuro2voc.splits`.
+    syllables : bool
+        Whether they are measured, too, or bouts alone.
 
     Returns
     -------
@@ -62,6 +65,8 @@ def measure_table(
     """
     fold = frames.folds(split)
     units = _units(frames, trials, split, fold)
+    if not syllables:
+        units = units[units["unit"] != "syllable"]
     tracks = _pitch(frames, frames.level)
     parts = []
     for method, made in generated.items():

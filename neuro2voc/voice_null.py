@@ -15,7 +15,7 @@ from neuro2voc.generators import generate
 from neuro2voc.inclusion import with_included
 from neuro2voc.recording import Recording
 from neuro2voc.sound_decoder import SoundDecoder, read_sound_decoders
-from neuro2voc.sound_identity import heard_identities
+from neuro2voc.sound_identity import heard_identities, listeners
 from neuro2voc.sound_summary import IDENTITY, mean_over_bouts
 from neuro2voc.sound_tables import MEASURES, measure_table
 from neuro2voc.surrogates import surrogate
@@ -114,6 +114,7 @@ def voice_null(
         log.warning("no method that was generated has surrogates under `voice: surrogates`")
         return pd.DataFrame(columns=["method", "replicate", *MEASURES]), {}
     rows, first = [], {}
+    by = {} if trials.empty else listeners(frames, trials, split)
     for replicate, number in enumerate(seeds, start=1):
         bird = with_included(surrogate(recording, kind, number, trials, kept), inclusion)
         made, seen = {}, {}
@@ -126,19 +127,17 @@ def voice_null(
             made[name] = make(seen[key], replicate)
         if not made:
             break
-        means = mean_over_bouts(measure_table(frames, made, trials, split))
-        if not trials.empty:
-            means[IDENTITY] = means["method"].map(_heard(frames, made, trials, split))
+        means = mean_over_bouts(measure_table(frames, made, trials, split, syllables=False))
+        if by:
+            heard = heard_identities(frames, made, trials, split, by)
+            means[IDENTITY] = means["method"].map(_accuracies(heard))
         rows.append(means.assign(replicate=replicate))
         first = first or made
         log.info("replicate %d of %d", replicate, max(replicates[name] for name in making))
     return pd.concat(rows, ignore_index=True), first
 
 
-def _heard(
-    frames: Frames, made: Mapping[str, np.ndarray], trials: pd.DataFrame, split: pd.DataFrame
-) -> dict[str, float]:
-    heard = heard_identities(frames, made, trials, split)
+def _accuracies(heard: pd.DataFrame) -> dict[str, float]:
     labels = sorted(set(heard["truth"]) | set(heard["prediction"]))
     return {
         name: balanced_accuracy(confusion(own["truth"], own["prediction"], labels))

@@ -12,7 +12,7 @@ from neuro2voc.errors import DataError
 from neuro2voc.frames import make_frames
 from neuro2voc.interpolation import stretched
 from neuro2voc.references import limit, mean_frame, references, rendition, silence, template
-from neuro2voc.sound_identity import REAL, heard_identities, sung_trials
+from neuro2voc.sound_identity import REAL, heard_identities, listeners, sung_trials
 from neuro2voc.sound_summary import IDENTITY, judged_table, mean_over_bouts, summary_table
 from neuro2voc.sound_tables import MEASURES, measure_table
 from neuro2voc.sources.simulate import simulate
@@ -51,7 +51,9 @@ def made(bird):
 def summed(bird, made):
     _, _, trials, frames, splits = bird
     table = measure_table(frames, made, trials, splits["blocked"])
-    heard = heard_identities(frames, made, trials, splits["blocked"])
+    heard = heard_identities(
+        frames, made, trials, splits["blocked"], listeners(frames, trials, splits["blocked"])
+    )
     return table, heard, summary_table(table, heard, 500, 1)
 
 
@@ -124,8 +126,8 @@ def test_the_classifier_knows_real_sound_of_other_folds_only(bird):
     spoilt = frames.level.copy()
     spoilt[fold == 2] = np.random.default_rng(4).uniform(-60, 0, spoilt[fold == 2].shape)
     other = replace(frames, level=spoilt)
-    kept = {"kept": frames.level}
-    a, b = (heard_identities(f, kept, trials, splits["blocked"]) for f in (frames, other))
+    about = {"kept": frames.level}, trials, splits["blocked"]
+    a, b = (heard_identities(f, *about, listeners(f, *about[1:])) for f in (frames, other))
     rows = (a["method"] == "kept") & (a["fold"] == 2)
     pd.testing.assert_frame_equal(a[rows], b[rows])
 
@@ -170,8 +172,16 @@ def test_under_a_random_split_only_syllables_are_measured(bird):
     table = measure_table(frames, made, trials, split)
     bouts = table[(table["method"] == "limit") & (table["unit"] == "bout")]
     assert bouts["duration"].sum() == pytest.approx((fold >= 0).sum() * frames.hop)
-    heard = heard_identities(frames, made, trials, split)
+    heard = heard_identities(frames, made, trials, split, listeners(frames, trials, split))
     assert (heard["method"].value_counts() == len(trials)).all()
+
+
+def test_bouts_alone_are_measured_alike(summed, bird):
+    _, _, trials, frames, splits = bird
+    table, made = summed[0], references(frames, trials, splits["blocked"], 1)
+    alone = measure_table(frames, made, trials, splits["blocked"], syllables=False)
+    both = table[(table["unit"] == "bout") & table["method"].isin(made)]
+    pd.testing.assert_frame_equal(alone, both.reset_index(drop=True))
 
 
 def test_intervals_resample_whole_bouts(summed):
@@ -280,7 +290,7 @@ def test_what_cannot_be_done_is_said(bird):
     with pytest.raises(DataError, match="nothing to measure"):
         measure_table(frames, {"x": np.full_like(frames.level, np.nan)}, trials, split)
     with pytest.raises(DataError, match="too few"):
-        heard_identities(frames, {}, trials[trials["label"] == "a"], split)
+        listeners(frames, trials[trials["label"] == "a"], split)
     with pytest.raises(DataError, match="two folds"):
         mean_frame(frames, split.assign(fold=0, guard=0))
     flat = silence(frames, split)
