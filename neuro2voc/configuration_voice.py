@@ -57,7 +57,10 @@ def seen_around_song(config: Mapping) -> dict[tuple, Mapping]:
             if "voice" in entry:
                 seen[source, bird, "voice"] = {**config["voice"]["activity"], **entry["voice"]}
     for name, entry in config["vaes"].items():
-        seen["vaes", name, "activity"] = {**config["voice"]["activity"], **entry["activity"]}
+        if entry["activity"]:
+            own = {**config["voice"]["activity"], **entry["activity"]}
+            own["before"] += entry["window"]  # of which a frame may be the last
+            seen["vaes", name, "activity"] = own
     return {
         path: {"start": -around["before"], "stop": around["after"]} for path, around in seen.items()
     }

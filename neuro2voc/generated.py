@@ -5,6 +5,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import pandas as pd
 
 from neuro2voc.errors import DataError
 from neuro2voc.files import hdf5_writer
@@ -34,6 +35,34 @@ def song_activity(recording: Recording, frames: Frames, around: Mapping[str, flo
 def reach(around: Mapping[str, float]) -> float:
     """Return the time (s) over which activity is seen, before and after a frame together."""
     return around["before"] + around["after"]
+
+
+def check_apart(frames: Frames, split: pd.DataFrame, seen: float) -> None:
+    """Refuse blocks of time that share activity; between bouts there is silence, between these not.
+
+    Parameters
+    ----------
+    frames : Frames
+        Of a recording without labels.
+    split : DataFrame
+        See `neuro2voc.splits`.
+    seen : float
+        s; see `reach`.
+
+    Raises
+    ------
+    DataError
+        Frames of two folds lie nearer than that.
+    """
+    fold = frames.folds(split)
+    rows = np.flatnonzero(fold >= 0)
+    gaps = np.diff(frames.start[rows])[np.diff(fold[rows]) != 0]
+    if len(gaps) and gaps.min() < seen - 1e-6:
+        raise DataError(
+            f"Blocks of time lie {gaps.min() - frames.hop:.3g} s apart, but song is made from "
+            f"activity over {seen:g} s, so that song that is held out would share some with song "
+            f"that is learnt from; raise `guard` to at least {seen:g}."
+        )
 
 
 def write_generated(path: str | Path, made: Mapping[str, np.ndarray]) -> None:

@@ -83,7 +83,7 @@ class VaeSettings:
         DataError
             A piece of song is shorter.
         """
-        length = max(1, round(self.window / frames.hop))
+        length = frames_of(self.window, frames.hop)
         shortest = min(piece.stop - piece.start for piece in frames.pieces)
         if length > shortest:
             raise DataError(
@@ -102,6 +102,33 @@ class VaeSettings:
         }
         vocal = {"latent": self.latent, "hidden": self.hidden, "channels": self.channels}
         return {"vocal": vocal, "encoder": {"latent": self.latent, **own}}
+
+
+def frames_of(window: float, hop: float) -> int:
+    """Return how many frames a window (s) has."""
+    return max(1, round(window / hop))
+
+
+def around_window(entry: Mapping, around: Mapping[str, float], hop: float) -> dict[str, float]:
+    """Return the activity that windows see around the beginning of their first frame.
+
+    Windows overlap, so that a frame is made from all that begin up to a window's length less a
+    frame before it. An entry without `activity` of its own sees so much less before its windows:
+    its frames are then made from the same activity as those of every other generator.
+
+    Parameters
+    ----------
+    entry : mapping
+        An entry of `vaes`.
+    around : mapping
+        before, after, bin in s: what a frame is made from.
+    hop : float
+        s.
+    """
+    if entry["activity"]:
+        return {**around, **entry["activity"]}
+    earlier = (frames_of(entry["window"], hop) - 1) * hop
+    return {**around, "before": round(around["before"] - earlier, 9)}
 
 
 def vae_settings(entry: Mapping, training: Mapping, around: Mapping, job: object) -> VaeSettings:
@@ -218,7 +245,7 @@ def train_encoder(
     def loss(network: NeuralToVoice, *batch: torch.Tensor) -> torch.Tensor:
         seen, latents, stretch = batch
         reached = network(seen).float()
-        total = reached.new_zeros(())
+        total = 0 * reached.sum()  # a batch of one has no contrast, but a gradient
         if about["contrast"] and len(seen) >= FEWEST:
             contrast = contrast_loss(reached, latents, about["temperature"])
             total = total + about["contrast"] * contrast
@@ -233,12 +260,22 @@ def train_encoder(
     return _train("encoder", build, loss, *parts, settings, *numbers)
 
 
+def stopping_part(
+    frames: Frames, kept: np.ndarray, settings: VaeSettings
+) -> tuple[np.ndarray, np.ndarray]:
+    """Part the frames (frames,) of a training part into those that teach and those held out of it.
+
+    What is held out decides when training stops, and how sharply song is recalled.
+    """
+    apart = settings.length(frames) * frames.hop + settings.reach
+    return inner_blocks(frames, kept, BLOCKS, apart)[0]
+
+
 def _rows(
     frames: Frames, kept: np.ndarray, settings: VaeSettings, length: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the first frames of windows to train on, and of those that decide when to stop."""
-    apart = length * frames.hop + settings.reach
-    training, held = inner_blocks(frames, kept, BLOCKS, apart)[0]
+    training, held = stopping_part(frames, kept, settings)
     rows = windows_of(frames, training, length)[:: settings.step]
     stop = windows_of(frames, held, length)[:: settings.step]
     if min(len(rows), len(stop)) < FEWEST:

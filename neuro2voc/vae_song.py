@@ -11,13 +11,16 @@ import torch
 
 from neuro2voc.collapse import ACTIVE
 from neuro2voc.frames import Frames, windows_of
+from neuro2voc.networks.neural_encoder import NeuralEncoder
 from neuro2voc.networks.vocal_vae import VocalVAE
 from neuro2voc.sound_decoder import Memory, SoundDecoder, vocal_latents
+from neuro2voc.sound_measures import cepstral_distortion, squared_error
 from neuro2voc.sound_windows import levels_from
-from neuro2voc.training import Trained
-from neuro2voc.vae import STAGES, VaeSettings, train_encoder, train_vocal
+from neuro2voc.vae import STAGES, VaeSettings, stopping_part, train_encoder, train_vocal
 
 log = logging.getLogger(__name__)
+
+SHARPNESS = (1.0, 0.7, 0.5, 0.35)  # shares of the contrast's temperature; at 1 it is calibrated
 
 
 def generate_by_vae(
@@ -53,7 +56,8 @@ def generate_by_vae(
         kept = (fold >= 0) & (fold != held)
         vocal, spread = train_vocal(frames, kept, settings, int(held))
         encoder = train_encoder(frames, activity, kept, vocal.network, settings, int(held))
-        decoder = decoder_of(frames, kept, vocal.network, encoder, settings)
+        networks = vocal.network, encoder.network.encoder
+        decoder = decoder_of(frames, activity, kept, *networks, settings)
         wanted = fold == held
         made[wanted] = decoder.generate(frames, activity, wanted)[wanted]
         through[wanted] = decoder.sing_again(frames, wanted)[wanted]
@@ -89,19 +93,46 @@ def generate_surrogate(
     for held, own in zip(np.unique(fold[fold >= 0]), decoders, strict=True):
         kept = (fold >= 0) & (fold != held)
         numbers = int(held), replicate
-        encoder = train_encoder(frames, activity, kept, own.vocal, settings, *numbers)
-        decoder = decoder_of(frames, kept, own.vocal, encoder, settings)
+        network = train_encoder(frames, activity, kept, own.vocal, settings, *numbers).network
+        decoder = decoder_of(frames, activity, kept, own.vocal, network.encoder, settings)
         made[fold == held] = decoder.generate(frames, activity, fold == held)[fold == held]
     return made
 
 
 def decoder_of(
-    frames: Frames, kept: np.ndarray, vocal: VocalVAE, trained: Trained, settings: VaeSettings
+    frames: Frames,
+    activity: np.ndarray,
+    kept: np.ndarray,
+    vocal: VocalVAE,
+    encoder: NeuralEncoder,
+    settings: VaeSettings,
 ) -> SoundDecoder:
-    """Return what a training part taught, with the song it is recalled from."""
-    memory = None
-    if settings.encoder["recall"]:
-        rows = windows_of(frames, kept, vocal.frames)[:: settings.step]
+    """Return what a training part taught, with the song it is recalled from.
+
+    The mean over all that is likely errs least in levels, but is blurred. How sharply song is
+    recalled is chosen on the part of the training part that was held out of training.
+    """
+    if not settings.encoder["recall"]:
+        return SoundDecoder(vocal, encoder)
+    training, held = stopping_part(frames, kept, settings)
+
+    def recalling(part: np.ndarray, share: float) -> SoundDecoder:
+        rows = windows_of(frames, part, vocal.frames)[:: settings.step]
         heard = torch.as_tensor(levels_from(frames, rows, vocal.frames))
-        memory = Memory(vocal_latents(vocal, heard), settings.encoder["temperature"])
-    return SoundDecoder(vocal, trained.network.encoder, memory)
+        temperature = share * settings.encoder["temperature"]
+        return SoundDecoder(vocal, encoder, Memory(vocal_latents(vocal, heard), temperature))
+
+    errors = []
+    for share in SHARPNESS:
+        made = recalling(training, share).generate(frames, activity, held)
+        errors.append(_distance(frames, made, held))
+    chosen = SHARPNESS[int(np.argmin(errors))]
+    log.info("song is recalled at %g of the contrast's temperature", chosen)
+    return recalling(kept, chosen)
+
+
+def _distance(frames: Frames, made: np.ndarray, rows: np.ndarray) -> float:
+    """Return the cepstral distortion (dB), or of levels of another unit the squared error."""
+    if frames.settings is None:
+        return squared_error(frames.level[rows], made[rows])
+    return cepstral_distortion(frames.level[rows], made[rows], frames.frequencies)

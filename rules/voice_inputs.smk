@@ -20,10 +20,8 @@ def song_inputs(wildcards):
 
 
 def around_of(wildcards):
-    """The stretch of activity that is seen: the bird's, or the network's own where it has one."""
-    around = setting(wildcards.bird, "voice")["activity"]
-    own = config["vaes"].get(wildcards.get("vae"), {}).get("activity", {})
-    return {**around, **own}
+    """The stretch of activity that a frame of song is made from."""
+    return setting(wildcards.bird, "voice")["activity"]
 
 
 def audio_codec_files(wildcards):

@@ -5,6 +5,7 @@ from functools import cache
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 import yaml
@@ -12,8 +13,8 @@ from singing import make_bird
 from torch.nn.functional import cosine_similarity
 
 from neuro2voc.errors import DataError
-from neuro2voc.frames import make_frames
-from neuro2voc.generated import reach, read_generated, song_activity, write_generated
+from neuro2voc.frames import make_frames, windows_of
+from neuro2voc.generated import check_apart, reach, read_generated, song_activity, write_generated
 from neuro2voc.networks.neural_encoder import NeuralEncoder, NeuralToVoice, contrast_loss
 from neuro2voc.networks.vocal_vae import VocalVAE, divergence
 from neuro2voc.sound_decoder import (
@@ -29,8 +30,15 @@ from neuro2voc.splits import make_split
 from neuro2voc.standardisation import mean_and_scale
 from neuro2voc.surrogates import surrogate
 from neuro2voc.training import Schedule
-from neuro2voc.vae import VaeSettings, train_vocal, vae_settings
-from neuro2voc.vae_song import generate_by_vae, generate_surrogate
+from neuro2voc.vae import (
+    VaeSettings,
+    around_window,
+    stopping_part,
+    train_encoder,
+    train_vocal,
+    vae_settings,
+)
+from neuro2voc.vae_song import SHARPNESS, decoder_of, generate_by_vae, generate_surrogate
 
 AROUND = {"before": 0.08, "after": 0.04, "bin": 0.02}
 SCHEDULE = Schedule(epochs=14, patience=8, batch=64, rate=4e-3, decay=0, warmup=0.1, clip=1)
@@ -289,3 +297,58 @@ def test_generated_song_comes_back_from_its_file(tmp_path):
     np.testing.assert_allclose(again, level, atol=0.02)
     with pytest.raises(DataError, match="holds no generated song"):
         read_generated([tmp_path / "none.h5"])
+
+
+def test_frames_are_made_from_the_same_activity_whatever_the_window():
+    around, hop = {"before": 0.136, "after": 0.1, "bin": 0.012}, 0.004
+    for window, before in ((0.004, 0.136), (0.04, 0.1), (0.08, 0.06)):
+        seen = around_window({"window": window, "activity": {}}, around, hop)
+        assert seen == {**around, "before": before}
+        # The first window that holds a frame begins so much before it.
+        assert before + (round(window / hop) - 1) * hop == pytest.approx(0.136)
+    own = {"window": 0.08, "activity": {"before": 0.032}}
+    assert around_window(own, around, hop) == {**around, "before": 0.032}
+
+
+def test_a_last_batch_of_one_has_no_contrast_and_stops_nothing():
+    recording, _, frames, split = bird()
+    kept = frames.folds(split) == 0
+    training, held = stopping_part(frames, kept, VAE)
+    number = len(windows_of(frames, training, VAE.length(frames))[:: VAE.step])
+    alone = {**ENCODER, "reconstruction": 0}
+    once = replace(SCHEDULE, epochs=1, batch=number - 1)
+    short = replace(VAE, encoder=alone, schedules={"vocal": once, "encoder": once})
+    vocal = train_vocal(frames, kept, short, 0)[0].network
+    activity = song_activity(recording, frames, AROUND)
+    history = train_encoder(frames, activity, kept, vocal, short, 0).history
+    assert np.isfinite(history["training"]).all()
+
+
+def test_how_sharply_song_is_recalled_is_chosen_within_the_training_part():
+    recording, _, frames, split = bird()
+    fold, activity = frames.folds(split), song_activity(recording, frames, AROUND)
+    kept, decoder = fold != 0, learnt()[2][0]
+    kept &= fold >= 0
+    spoilt = frames.level.copy()
+    spoilt[fold == 0] = np.random.default_rng(0).uniform(-60, 0, spoilt[fold == 0].shape)
+    networks = decoder.vocal, decoder.encoder
+    again = decoder_of(replace(frames, level=spoilt), activity, kept, *networks, VAE)
+    assert again.memory.temperature == decoder.memory.temperature
+    torch.testing.assert_close(again.memory.latents, decoder.memory.latents)
+    shares = decoder.memory.temperature / ENCODER["temperature"]
+    assert min(abs(float(shares) - share) for share in SHARPNESS) < 1e-6
+    # Neurons that know nothing are recalled no more sharply than those that do.
+    blind = decoder_of(frames, np.zeros_like(activity), kept, *networks, VAE)
+    assert blind.memory.temperature >= decoder.memory.temperature
+
+
+def test_blocks_of_time_that_share_activity_are_refused():
+    recording, _, frames, split = bird()
+    check_apart(frames, split, reach(AROUND))
+    one = replace(frames, piece=np.zeros_like(frames.piece))
+    one = replace(one, start=frames.start[0] + frames.hop * np.arange(len(frames.start)))
+    middle = float(np.median(one.start))
+    rows = [(one.start[0], middle, 0, 0), (middle, one.start[-1] + 1, 1, 0)]
+    halves = pd.DataFrame(rows, columns=["start", "stop", "fold", "guard"])
+    with pytest.raises(DataError, match="raise `guard` to at least 0.12"):
+        check_apart(one, halves, reach(AROUND))

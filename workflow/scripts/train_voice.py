@@ -6,18 +6,19 @@ from neuro2voc.inclusion import open_bird
 from neuro2voc.jobs import job
 from neuro2voc.sound_decoder import write_sound_decoders
 from neuro2voc.splits import read_split
-from neuro2voc.vae import vae_settings
+from neuro2voc.vae import around_window, vae_settings
 from neuro2voc.vae_song import generate_by_vae
 
 with job(snakemake):
     files, params, names = snakemake.input, snakemake.params, snakemake.wildcards
     recording = open_bird(files.recording, files.inclusion, names.bird)
     frames = read_frames(files.frames)
-    settings = vae_settings(params.vae, params.training, params.around, params)
-    activity = song_activity(recording, frames, params.around)
+    around = around_window(params.vae, params.around, frames.hop)
+    settings = vae_settings(params.vae, params.training, around, params)
+    activity = song_activity(recording, frames, around)
     learnt = generate_by_vae(frames, activity, read_split(files.split), settings)
     made, through, decoders, losses, latents = learnt
-    about = {**names, "activity": params.around, "spectrogram": params.spectrogram}
+    about = {**names, "activity": around, "spectrogram": params.spectrogram}
     about["units"] = list(map(str, recording.units.table.index))
     write_sound_decoders(snakemake.output.model, decoders, settings.sizes, about)
     write_csv(losses, snakemake.output.losses)
