@@ -164,13 +164,25 @@ def ridge_path(
 
 def _nearest(frames: Frames, X: np.ndarray, kept: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     """Copy the stretch of training song whose activity is nearest, at every frame, and add up."""
-    length = max(1, round(NEARBY / frames.hop))
+    length = _copied(frames, kept)
     rows = windows_of(frames, kept, length)
     places = PCA(min(COMPONENTS, X.shape[1], len(rows)), svd_solver="covariance_eigh").fit(X[kept])
     neighbours = KNeighborsRegressor(1, algorithm="brute").fit(places.transform(X[rows]), rows)
     begin = rows_reaching(frames, length, wanted)
     found = neighbours.predict(places.transform(X[begin])).astype(int)
     return overlap_add(frames, begin, levels_from(frames, found, length), wanted)
+
+
+def _copied(frames: Frames, kept: np.ndarray) -> int:
+    """Return how many frames are copied at once: of `NEARBY`, if training song has so many.
+
+    Where syllables are held out one by one, training song is in pieces no longer than a syllable.
+    """
+    length = max(1, round(NEARBY / frames.hop))
+    together = max(rows.stop - rows.start for rows in frames.held(np.where(kept, 0, NONE)))
+    if together < length:
+        log.info("'nearest' copies %d frames, not %d: syllables are short", together, length)
+    return min(length, together)
 
 
 def _of_syllables(

@@ -149,6 +149,17 @@ def test_frames_of_a_syllable_within_another_are_neithers():
     assert set(trial[whole.start : inside.start]) == {outer["trial"]}
 
 
+def test_of_syllables_shorter_than_what_is_copied_whole_ones_are_copied(caplog):
+    caplog.set_level("INFO")
+    recording, trials, frames, _, activity = bird()
+    short = trials.assign(offset=np.minimum(trials["offset"], trials["onset"] + 0.03))
+    folds = make_split("random", short, recording.sessions, 3, 0.5, 0)
+    song, _ = generate("nearest", frames, activity, short, folds, 1, REACH)
+    inside = frames.folds(folds) >= 0
+    assert np.isfinite(song[inside]).all() and np.isnan(song[~inside]).all()
+    assert "copies 7 frames, not 10" in caplog.text
+
+
 def one_hot(frames, trials):
     """Activity that says which syllable is sung, nearly without noise."""
     label, _ = syllable_of_frames(frames, trials)
