@@ -4,6 +4,7 @@ Frames are kept for the bouts with syllables that are decoded, and of a recordin
 all of its sound. They have their fold from the clock, like everything else.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import h5py
@@ -15,6 +16,7 @@ from neuro2voc.files import hdf5_writer
 from neuro2voc.recording import Audio, Recording, Spectrogram
 from neuro2voc.runs import runs
 from neuro2voc.spectrograms import (
+    EMPTY,
     SpectrogramSettings,
     check_rate,
     levels,
@@ -98,57 +100,78 @@ def make_frames(
         No sound and no spectrogram, a bout without sound, samples that are no numbers, clipped
         sound, silence, or too many frames.
     """
-    source = recording.audio or recording.spectrogram
-    if source is None:
-        raise DataError(
-            f"{recording.name} holds no sound and no spectrogram, so there is nothing that its "
-            "activity could be turned into; name the series under `audio:`, or leave `voice` and "
-            "`latents` out of the bird's `figures`."
-        )
-    given = isinstance(source, Spectrogram)
-    if not given:
-        check_rate(source.rate, settings)
-    hop = 1 / source.rate if given else settings.hop
+    source, settings = _source(recording, settings)
+    hop = settings.hop if settings else 1 / source.rate
     stretches = _stretches(recording, trials, source, hop)
     numbers, begins, counts = map(np.array, zip(*stretches, strict=True))
-    if counts.sum() > MOST:
-        raise DataError(
-            f"{recording.name} has {counts.sum() * hop / 60:.0f} min of sound in "
-            f"{counts.sum()} frames, more than {MOST}; raise `spectrogram: hop`, or name a table "
-            "of labels, so that only bouts are kept."
-        )
-    if given:
-        parts = [source.read(a, a + n * hop) for a, n in zip(begins, counts, strict=True)]
-        level, reference = np.concatenate(parts), 1.0
-        if not np.isfinite(level).all():
-            raise DataError(
-                f"The spectrogram of {recording.name} holds values that are no numbers; fill or "
-                "cut them out."
-            )
+    _check_size(counts.sum(), hop, recording.name)
+    spans = list(zip(begins, counts, strict=True))
+    if settings:
+        level, reference = _levels_of_sound(source, spans, settings, recording.name)
     else:
-        parts = [
-            _power(source, a, n, settings, recording.name)
-            for a, n in zip(begins, counts, strict=True)
-        ]
-        power = np.concatenate(parts)
-        reference = float(np.quantile(power, LOUDEST))
-        level = levels(power, max(reference, 1e-30), settings.floor)
+        level, reference = _levels_given(source, spans, hop, recording.name), 1.0
     if reference <= 0 or level.max() == level.min():
         raise DataError(
             f"The sound of {recording.name} is silent in all its bouts; name another series under "
             "`audio:`, or correct the labels' times."
         )
-    start = np.concatenate([a + hop * np.arange(n) for a, n in zip(begins, counts, strict=True)])
-    frequencies = source.frequencies if given else settings.frequencies
+    start = np.concatenate([begin + hop * np.arange(count) for begin, count in spans])
+    frequencies = settings.frequencies if settings else source.frequencies
     return Frames(
         level,
         start,
         np.repeat(numbers, counts),
         hop,
         None if frequencies is None else np.asarray(frequencies, dtype=float),
-        None if given else settings,
+        settings,
         reference,
     )
+
+
+def _source(
+    recording: Recording, settings: SpectrogramSettings
+) -> tuple[Audio | Spectrogram, SpectrogramSettings | None]:
+    """Return what frames are made of, and the settings, None of a spectrogram that was given."""
+    if recording.audio:
+        check_rate(recording.audio.rate, settings)
+        return recording.audio, settings
+    if recording.spectrogram:
+        return recording.spectrogram, None
+    raise DataError(
+        f"{recording.name} holds no sound and no spectrogram, so there is nothing that its "
+        "activity could be turned into; name the series under `audio:`, or leave `voice` and "
+        "`latents` out of the bird's `figures`."
+    )
+
+
+def _check_size(count: int, hop: float, name: str) -> None:
+    if count > MOST:
+        raise DataError(
+            f"{name} has {count * hop / 60:.0f} min of sound in {count} frames, more than {MOST}; "
+            "raise `spectrogram: hop`, or name a table of labels, so that only bouts are kept."
+        )
+
+
+def _levels_given(
+    source: Spectrogram, spans: Sequence[tuple[float, int]], hop: float, name: str
+) -> np.ndarray:
+    """Return the values of a spectrogram that was given, in spans of begin (s) and frames."""
+    level = np.concatenate([source.read(begin, begin + count * hop) for begin, count in spans])
+    if not np.isfinite(level).all():
+        raise DataError(
+            f"The spectrogram of {name} holds values that are no numbers; fill or cut them out."
+        )
+    return level
+
+
+def _levels_of_sound(
+    audio: Audio, spans: Sequence[tuple[float, int]], settings: SpectrogramSettings, name: str
+) -> tuple[np.ndarray, float]:
+    """Return levels of sound in spans of begin (s) and frames, and the power at 0 dB."""
+    parts = [_power(audio, begin, count, settings, name) for begin, count in spans]
+    power = np.concatenate(parts)
+    reference = float(np.quantile(power, LOUDEST))
+    return levels(power, max(reference, EMPTY), settings.floor), reference
 
 
 def _stretches(
