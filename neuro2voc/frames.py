@@ -4,8 +4,10 @@ Frames are kept for the bouts with syllables that are decoded, and of a recordin
 all of its sound. They have their fold from the clock, like everything else.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import h5py
 import numpy as np
@@ -29,8 +31,12 @@ from neuro2voc.trials import bout_spans
 AROUND = 0.05  # s before a bout's first syllable and behind its last
 LOUDEST = 0.999  # quantile of the song's power that is 0 dB; the very loudest cell may be a click
 MOST = 3_000_000  # frames, about 1.5 GB
-# Share of samples at the largest value, or nearly, beyond which a spectrogram shows the clipping.
-CLIPPED, NEARLY = 0.02, 0.999
+NEARLY = 0.999  # of the largest value; what is clipped lies there
+JUDGED = 5.0  # s, about, of sound in which clipping is judged: shares of hours would hide it
+CLIPPED = 0.02  # share of samples beyond which a spectrogram shows the clipping
+NOTICED = 0.001  # share beyond which it is mentioned, far more than single peaks have
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,7 +174,15 @@ def _levels_of_sound(
     audio: Audio, spans: Sequence[tuple[float, int]], settings: SpectrogramSettings, name: str
 ) -> tuple[np.ndarray, float]:
     """Return levels of sound in spans of begin (s) and frames, and the power at 0 dB."""
-    parts = [_power(audio, begin, count, settings, name) for begin, count in spans]
+    # A window reaches half its length less half a hop beyond the frames' hops.
+    margin = (settings.window - settings.hop) / 2
+    parts, peaks = [], []
+    for begin, count in spans:
+        first, last = begin - margin, begin + count * settings.hop + margin
+        heard = _heard(audio, first, last, name)
+        peaks += _peaks(heard, first, audio.rate)
+        parts.append(power_frames(resampled(heard, audio.rate, settings.rate), settings, count))
+    _check_clipping(peaks, name)
     power = np.concatenate(parts)
     reference = float(np.quantile(power, LOUDEST))
     return levels(power, max(reference, EMPTY), settings.floor), reference
@@ -202,30 +216,60 @@ def _stretches(
     return found
 
 
-def _power(
-    audio: Audio, begin: float, count: int, settings: SpectrogramSettings, name: str
-) -> np.ndarray:
-    """Return the power of one piece of sound."""
-    # A window reaches half its length less half a hop beyond the frames' hops.
-    margin = (settings.window - settings.hop) / 2
-    first, last = begin - margin, begin + count * settings.hop + margin
+def _heard(audio: Audio, first: float, last: float, name: str) -> np.ndarray:
+    """Return the samples from `first` (s) on; silence before there is sound, nothing behind it."""
     heard = audio.read(max(first, audio.start_time), min(last, audio.stop_time))
     if not np.isfinite(heard).all():
         raise DataError(
-            f"The sound of {name} holds samples that are no numbers between {begin:.2f} and "
+            f"The sound of {name} holds samples that are no numbers between {first:.2f} and "
             f"{last:.2f} s; fill or cut them out."
         )
-    largest = np.abs(heard).max()
-    clipped = (np.abs(heard) >= NEARLY * largest).mean() if largest else 0.0
-    if clipped > CLIPPED:
-        raise DataError(
-            f"The sound of {name} is clipped between {begin:.2f} and {last:.2f} s: {clipped:.0%} "
-            "of its samples are at the largest value. Leave out its labels, or name another series "
-            "under `audio:`."
-        )
     silent = max(0, round((audio.start_time - first) * audio.rate))
-    heard = np.pad(heard, (silent, 0))
-    return power_frames(resampled(heard, audio.rate, settings.rate), settings, count)
+    return np.pad(heard, (silent, 0))
+
+
+class Peak(NamedTuple):
+    """The largest value in some seconds of sound, begin to end (s), and its share of samples."""
+
+    begin: float
+    end: float
+    largest: float
+    share: float
+
+
+def _peaks(heard: np.ndarray, first: float, rate: float) -> list[Peak]:
+    """Return the peak of every few seconds of sound that begins at `first` (s)."""
+    found = []
+    for part in np.array_split(heard, max(1, round(len(heard) / (JUDGED * rate)))):
+        size = np.abs(part)
+        largest, last = size.max(), first + len(part) / rate
+        found.append(Peak(first, last, float(largest), float((size >= NEARLY * largest).mean())))
+        first = last
+    return found
+
+
+def _check_clipping(peaks: Sequence[Peak], name: str) -> None:
+    """Refuse sound, or warn of it, that stays at the largest value that there is anywhere in it.
+
+    What nowhere reaches that value, as noise or a constant in a silent bout, is not clipped.
+    """
+    largest = max(one.largest for one in peaks)
+    if not largest:
+        return
+    worst = max((one for one in peaks if one.largest >= NEARLY * largest), key=lambda p: p.share)
+    if worst.share > CLIPPED:
+        raise DataError(
+            f"The sound of {name} is clipped between {worst.begin:.2f} and {worst.end:.2f} s: "
+            f"{worst.share:.0%} of its samples are at the largest value. Leave out its labels (if "
+            "there are none, name a table of labels, so that only bouts are kept), or name another "
+            "series under `audio:`."
+        )
+    if worst.share > NOTICED:
+        log.warning(
+            "the sound of %s is slightly clipped, most between %.2f and %.2f s: %.1f %% of its "
+            "samples are at the largest value",
+            *(name, worst.begin, worst.end, 100 * worst.share),
+        )
 
 
 def hops(time: float, hop: float) -> int:
