@@ -4,7 +4,7 @@ Time is parted into frames; of each frame every codebook gives one code. The cod
 judged on song, bouts and a little time around them, and of a recording without labels on all of it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -252,21 +252,21 @@ def decode(codec: FittedCodec, codes: np.ndarray) -> np.ndarray:
     return codec.network.log_rates(vectors[None])[0].exp().numpy()
 
 
-def write_codecs(path: str | Path, codecs: Sequence[FittedCodec], about: dict) -> None:
-    """Write the codecs of all folds, tensors ``<fold>/<name>``, and as JSON what they are of."""
-    first = codecs[0]
+def write_codecs(path: str | Path, codecs: Mapping[int, FittedCodec], about: dict) -> None:
+    """Write the codecs by fold, tensors ``<fold>/<name>``, and as JSON what they are of."""
+    first = next(iter(codecs.values()))
     of_all = {
-        "folds": len(codecs),
+        "folds": list(codecs),
         "unit": first.unit,
         "bin": first.bin,
         "frame": first.network.frame,
     }
-    networks = {str(fold): one.network for fold, one in enumerate(codecs)}
+    networks = {str(fold): one.network for fold, one in codecs.items()}
     write_weights(path, weights_of(networks), {**about, **of_all})
 
 
-def read_codecs(path: str | Path) -> tuple[list[FittedCodec], dict]:
-    """Read what `write_codecs` wrote: the codec of each fold, and the JSON.
+def read_codecs(path: str | Path) -> tuple[dict[int, FittedCodec], dict]:
+    """Read what `write_codecs` wrote: codecs by fold, and the JSON.
 
     Raises
     ------
@@ -274,14 +274,14 @@ def read_codecs(path: str | Path) -> tuple[list[FittedCodec], dict]:
         See `neuro2voc.network_files.read_weights`.
     """
 
-    def codecs(weights: Weights, about: dict) -> list[FittedCodec]:
-        found = []
-        for fold in range(about["folds"]):
+    def codecs(weights: Weights, about: dict) -> dict[int, FittedCodec]:
+        found = {}
+        for fold in about["folds"]:
             own = take(weights, str(fold))
             start = {"mean": own["mean"], "scale": own["scale"], "frame": about["frame"]}
             network = Codec(**start, **about["sizes"])
             network.load_state_dict(own)
-            found.append(FittedCodec(network.eval(), tuple(about["unit"]), about["bin"]))
+            found[fold] = FittedCodec(network.eval(), tuple(about["unit"]), about["bin"])
         return found
 
     return read_weights(path, codecs, "codecs")

@@ -157,9 +157,9 @@ class Judged:
 
     Attributes
     ----------
-    codecs : list of FittedCodec
-        One for each fold.
-    codes : list of list of ndarray (frames, books)
+    codecs : dict of FittedCodec
+        By the fold that each never saw.
+    codes : dict of list of ndarray (frames, books)
         By fold and stretch: all of them, held out or not.
     losses : DataFrame
         fold, epoch, rate, training, validation.
@@ -174,8 +174,8 @@ class Judged:
         each book that no frame took, held out or not.
     """
 
-    codecs: list
-    codes: list
+    codecs: dict
+    codes: dict
     losses: pd.DataFrame
     own: dict
     others: Deviances
@@ -207,12 +207,12 @@ def judge(
     """
     books = settings.sizes["books"]
     own = {n: Deviances() for n in books_judged(books)}
-    rest = Judged([], [], pd.DataFrame(), own, Deviances(), Deviances(), Deviances(), None, None)
+    rest = Judged({}, {}, pd.DataFrame(), own, Deviances(), Deviances(), Deviances(), None, None)
     losses, perplexity, dead = [], [], []
     folds = np.unique(np.concatenate([part.fold for part in parts]))
-    for fold in folds[folds != NONE]:
+    for fold in map(int, folds[folds != NONE]):
         codec, history = train_codec(parts, fold, recording, settings, number)
-        rest.codecs.append(codec)
+        rest.codecs[fold] = codec
         losses.append(history.assign(fold=fold))
         frame = codec.network.frame
         constant = training_rate(parts, fold, frame)
@@ -222,15 +222,15 @@ def judge(
         share = shares_of_mean(inner, rates_from_others(codec, inner), constant)
         predictors = []
         if beside:
-            seed = derive_seed(settings.seed, "factors", number, int(fold))
+            seed = derive_seed(settings.seed, "factors", number, fold)
             factors = Factors(windows[~stop], frame, settings.sizes["dims"], seed)
             for rates, into in (
                 (factors.rates, rest.factors),
                 (factors.rates_from_others, rest.factors_others),
             ):
                 predictors.append((rates, shares_of_mean(inner, rates(inner), constant), into))
-        rest.codes.append([code(codec.network, part.values) for part in parts])
-        for part, codes in zip(parts, rest.codes[-1], strict=True):
+        rest.codes[fold] = [code(codec.network, part.values) for part in parts]
+        for part, codes in zip(parts, rest.codes[fold], strict=True):
             held = part.fold == fold
             if not held.any():
                 continue
@@ -246,7 +246,7 @@ def judge(
                 bins = np.repeat(held & (part.block == name), frame)
                 for rates, into in judged:
                     into.add(name, fold, part.values[:, bins], constant, rates[:, bins])
-        codes = np.concatenate(rest.codes[-1])
+        codes = np.concatenate(rest.codes[fold])
         held = np.concatenate([part.fold for part in parts]) == fold
         use = [codebook_use(one, held, settings.sizes["codes"]) for one in codes.T]
         perplexity.append([one[0] for one in use])

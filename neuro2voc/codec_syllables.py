@@ -1,6 +1,6 @@
 """Which syllables a codec's rates still tell, beside the counts that they were made of."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -13,8 +13,7 @@ from neuro2voc.evaluation import balanced_accuracy, confusion
 from neuro2voc.splits import NONE
 from neuro2voc.stretches import Stretch
 
-# Rates or counts (units, bins) of a stretch, by the number of the fold that is held out and that of
-# the stretch.
+# Rates or counts (units, bins) of a stretch, by the fold that is held out and the stretch's number.
 RatesOf = Callable[[int, int], np.ndarray]
 
 
@@ -77,8 +76,8 @@ def held_out_labels(
         None where a trial has no fold.
     """
     prediction = np.full(len(label), None, dtype=object)
-    for number, fold in enumerate(np.unique(folds[folds != NONE])):
-        X = boxes([rates_of(number, one) for one in range(stretches)], place, window, bin)
+    for fold in np.unique(folds[folds != NONE]):
+        X = boxes([rates_of(fold, one) for one in range(stretches)], place, window, bin)
         known, asked = (folds != fold) & (folds != NONE), folds == fold
         mean = np.nan_to_num(np.nanmean(X[known], axis=0))
         X = np.where(np.isnan(X), mean, X)
@@ -88,8 +87,8 @@ def held_out_labels(
 
 def syllable_rows(
     parts: Sequence[Stretch],
-    codecs: Sequence[FittedCodec],
-    codes: Sequence[Sequence[np.ndarray]],
+    codecs: Mapping[int, FittedCodec],
+    codes: Mapping[int, Sequence[np.ndarray]],
     books: Sequence[int],
     trials: pd.DataFrame,
     split: pd.DataFrame,
@@ -101,12 +100,13 @@ def syllable_rows(
     """Decode syllables from counts and from rates of so many codebooks.
 
     Each fold's trials are decoded from rates of the codec that was trained without that fold, by a
-    discriminant that saw the other folds' trials through the same codec.
+    discriminant that saw the other folds' trials through the same codec. Trials of a fold without a
+    codec are left out.
 
     Parameters
     ----------
     parts, codecs, codes
-        Of `neuro2voc.codec_measures.judge`: a codec, and codes of all stretches, for each fold.
+        Of `neuro2voc.codec_measures.judge`: by fold, a codec, and codes of all stretches.
     books : sequence of int
     trials : DataFrame
         The used trials.
@@ -123,10 +123,11 @@ def syllable_rows(
         codebooks (0: counts), balanced_accuracy, accuracy_low, accuracy_high, chance, n_trials;
         null_low, null_high where there is a null.
     """
-    bin = codecs[0].bin
+    bin = next(iter(codecs.values())).bin
     place = places(parts, trials, window, bin)
     trials, place = trials[place[:, 0] >= 0], place[place[:, 0] >= 0]
     folds, label = outer_folds(trials, split), trials["label"].to_numpy().astype(object)
+    folds = np.where(np.isin(folds, list(codecs)), folds, NONE)
     rng = np.random.default_rng(seed)
     shuffled = [_within(folds, label, rng) for _ in range(permutations)]
 

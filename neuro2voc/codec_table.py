@@ -90,8 +90,8 @@ class CodecResult:
     losses : DataFrame
         fold, epoch, rate, training, validation.
     examples : list of CodedExample
-    codecs : list of FittedCodec
-        One for each fold.
+    codecs : dict of FittedCodec
+        By the fold that each never saw.
     bin, frame : float
         s.
     """
@@ -101,7 +101,7 @@ class CodecResult:
     books: pd.DataFrame
     losses: pd.DataFrame
     examples: list[CodedExample]
-    codecs: list[FittedCodec]
+    codecs: dict[int, FittedCodec]
     bin: float
     frame: float
 
@@ -258,18 +258,16 @@ def examples(
     length = max(1, round(SHOWN / (frame * bin)))
     books = max(judged.own)
     found = []
-    folds = np.unique(np.concatenate([part.fold for part in parts]))
-    constant = {}
-    for number, fold in enumerate(folds[folds != NONE]):
-        constant[fold] = judged.codecs[number].network.mean.numpy()
-        for part, codes in zip(parts, judged.codes[number], strict=True):
-            rates = decode(judged.codecs[number], codes[:, :books])
+    for fold, codec in judged.codecs.items():
+        constant = codec.network.mean.numpy()
+        for part, codes in zip(parts, judged.codes[fold], strict=True):
+            rates = decode(codec, codes[:, :books])
             for first in range(0, len(part.fold) - length + 1, length):
                 if (part.fold[first : first + length] != fold).any():
                     continue
                 bins = slice(first * frame, (first + length) * frame)
                 begin = part.start + first * frame * bin
-                found.append(_example(part.values[:, bins], rates[:, bins], begin, constant[fold]))
+                found.append(_example(part.values[:, bins], rates[:, bins], begin, constant))
     found.sort(key=lambda one: one.explained)
     return [found[round(q * (len(found) - 1))] for q in QUANTILES] if found else []
 

@@ -4,7 +4,10 @@ Frames are kept for the bouts with syllables that are decoded, and of a recordin
 all of its sound. They have their fold from the clock, like everything else.
 """
 
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import h5py
 import numpy as np
@@ -15,6 +18,7 @@ from neuro2voc.files import hdf5_writer
 from neuro2voc.recording import Audio, Recording, Spectrogram
 from neuro2voc.runs import runs
 from neuro2voc.spectrograms import (
+    EMPTY,
     SpectrogramSettings,
     check_rate,
     levels,
@@ -27,8 +31,12 @@ from neuro2voc.trials import bout_spans
 AROUND = 0.05  # s before a bout's first syllable and behind its last
 LOUDEST = 0.999  # quantile of the song's power that is 0 dB; the very loudest cell may be a click
 MOST = 3_000_000  # frames, about 1.5 GB
-# Share of samples at the largest value, or nearly, beyond which a spectrogram shows the clipping.
-CLIPPED, NEARLY = 0.02, 0.999
+NEARLY = 0.999  # of the largest value; what is clipped lies there
+JUDGED = 5.0  # s, about, of sound in which clipping is judged: shares of hours would hide it
+CLIPPED = 0.02  # share of samples beyond which a spectrogram shows the clipping
+NOTICED = 0.001  # share beyond which it is mentioned, far more than single peaks have
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,57 +106,86 @@ def make_frames(
         No sound and no spectrogram, a bout without sound, samples that are no numbers, clipped
         sound, silence, or too many frames.
     """
-    source = recording.audio or recording.spectrogram
-    if source is None:
-        raise DataError(
-            f"{recording.name} holds no sound and no spectrogram, so there is nothing that its "
-            "activity could be turned into; name the series under `audio:`, or leave `voice` and "
-            "`latents` out of the bird's `figures`."
-        )
-    given = isinstance(source, Spectrogram)
-    if not given:
-        check_rate(source.rate, settings)
-    hop = 1 / source.rate if given else settings.hop
+    source, settings = _source(recording, settings)
+    hop = settings.hop if settings else 1 / source.rate
     stretches = _stretches(recording, trials, source, hop)
     numbers, begins, counts = map(np.array, zip(*stretches, strict=True))
-    if counts.sum() > MOST:
-        raise DataError(
-            f"{recording.name} has {counts.sum() * hop / 60:.0f} min of sound in "
-            f"{counts.sum()} frames, more than {MOST}; raise `spectrogram: hop`, or name a table "
-            "of labels, so that only bouts are kept."
-        )
-    if given:
-        parts = [source.read(a, a + n * hop) for a, n in zip(begins, counts, strict=True)]
-        level, reference = np.concatenate(parts), 1.0
-        if not np.isfinite(level).all():
-            raise DataError(
-                f"The spectrogram of {recording.name} holds values that are no numbers; fill or "
-                "cut them out."
-            )
+    _check_size(counts.sum(), hop, recording.name)
+    spans = list(zip(begins, counts, strict=True))
+    if settings:
+        level, reference = _levels_of_sound(source, spans, settings, recording.name)
     else:
-        parts = [
-            _power(source, a, n, settings, recording.name)
-            for a, n in zip(begins, counts, strict=True)
-        ]
-        power = np.concatenate(parts)
-        reference = float(np.quantile(power, LOUDEST))
-        level = levels(power, max(reference, 1e-30), settings.floor)
+        level, reference = _levels_given(source, spans, hop, recording.name), 1.0
     if reference <= 0 or level.max() == level.min():
         raise DataError(
             f"The sound of {recording.name} is silent in all its bouts; name another series under "
             "`audio:`, or correct the labels' times."
         )
-    start = np.concatenate([a + hop * np.arange(n) for a, n in zip(begins, counts, strict=True)])
-    frequencies = source.frequencies if given else settings.frequencies
+    start = np.concatenate([begin + hop * np.arange(count) for begin, count in spans])
+    frequencies = settings.frequencies if settings else source.frequencies
     return Frames(
         level,
         start,
         np.repeat(numbers, counts),
         hop,
         None if frequencies is None else np.asarray(frequencies, dtype=float),
-        None if given else settings,
+        settings,
         reference,
     )
+
+
+def _source(
+    recording: Recording, settings: SpectrogramSettings
+) -> tuple[Audio | Spectrogram, SpectrogramSettings | None]:
+    """Return what frames are made of, and the settings, None of a spectrogram that was given."""
+    if recording.audio:
+        check_rate(recording.audio.rate, settings)
+        return recording.audio, settings
+    if recording.spectrogram:
+        return recording.spectrogram, None
+    raise DataError(
+        f"{recording.name} holds no sound and no spectrogram, so there is nothing that its "
+        "activity could be turned into; name the series under `audio:`, or leave `voice` and "
+        "`latents` out of the bird's `figures`."
+    )
+
+
+def _check_size(count: int, hop: float, name: str) -> None:
+    if count > MOST:
+        raise DataError(
+            f"{name} has {count * hop / 60:.0f} min of sound in {count} frames, more than {MOST}; "
+            "raise `spectrogram: hop`, or name a table of labels, so that only bouts are kept."
+        )
+
+
+def _levels_given(
+    source: Spectrogram, spans: Sequence[tuple[float, int]], hop: float, name: str
+) -> np.ndarray:
+    """Return the values of a spectrogram that was given, in spans of begin (s) and frames."""
+    level = np.concatenate([source.read(begin, begin + count * hop) for begin, count in spans])
+    if not np.isfinite(level).all():
+        raise DataError(
+            f"The spectrogram of {name} holds values that are no numbers; fill or cut them out."
+        )
+    return level
+
+
+def _levels_of_sound(
+    audio: Audio, spans: Sequence[tuple[float, int]], settings: SpectrogramSettings, name: str
+) -> tuple[np.ndarray, float]:
+    """Return levels of sound in spans of begin (s) and frames, and the power at 0 dB."""
+    # A window reaches half its length less half a hop beyond the frames' hops.
+    margin = (settings.window - settings.hop) / 2
+    parts, peaks = [], []
+    for begin, count in spans:
+        first, last = begin - margin, begin + count * settings.hop + margin
+        heard = _heard(audio, first, last, name)
+        peaks += _peaks(heard, first, audio.rate)
+        parts.append(power_frames(resampled(heard, audio.rate, settings.rate), settings, count))
+    _check_clipping(peaks, name)
+    power = np.concatenate(parts)
+    reference = float(np.quantile(power, LOUDEST))
+    return levels(power, max(reference, EMPTY), settings.floor), reference
 
 
 def _stretches(
@@ -179,30 +216,60 @@ def _stretches(
     return found
 
 
-def _power(
-    audio: Audio, begin: float, count: int, settings: SpectrogramSettings, name: str
-) -> np.ndarray:
-    """Return the power of one piece of sound."""
-    # A window reaches half its length less half a hop beyond the frames' hops.
-    margin = (settings.window - settings.hop) / 2
-    first, last = begin - margin, begin + count * settings.hop + margin
+def _heard(audio: Audio, first: float, last: float, name: str) -> np.ndarray:
+    """Return the samples from `first` (s) on; silence before there is sound, nothing behind it."""
     heard = audio.read(max(first, audio.start_time), min(last, audio.stop_time))
     if not np.isfinite(heard).all():
         raise DataError(
-            f"The sound of {name} holds samples that are no numbers between {begin:.2f} and "
+            f"The sound of {name} holds samples that are no numbers between {first:.2f} and "
             f"{last:.2f} s; fill or cut them out."
         )
-    largest = np.abs(heard).max()
-    clipped = (np.abs(heard) >= NEARLY * largest).mean() if largest else 0.0
-    if clipped > CLIPPED:
-        raise DataError(
-            f"The sound of {name} is clipped between {begin:.2f} and {last:.2f} s: {clipped:.0%} "
-            "of its samples are at the largest value. Leave out its labels, or name another series "
-            "under `audio:`."
-        )
     silent = max(0, round((audio.start_time - first) * audio.rate))
-    heard = np.pad(heard, (silent, 0))
-    return power_frames(resampled(heard, audio.rate, settings.rate), settings, count)
+    return np.pad(heard, (silent, 0))
+
+
+class Peak(NamedTuple):
+    """The largest value in some seconds of sound, begin to end (s), and its share of samples."""
+
+    begin: float
+    end: float
+    largest: float
+    share: float
+
+
+def _peaks(heard: np.ndarray, first: float, rate: float) -> list[Peak]:
+    """Return the peak of every few seconds of sound that begins at `first` (s)."""
+    found = []
+    for part in np.array_split(heard, max(1, round(len(heard) / (JUDGED * rate)))):
+        size = np.abs(part)
+        largest, last = size.max(), first + len(part) / rate
+        found.append(Peak(first, last, float(largest), float((size >= NEARLY * largest).mean())))
+        first = last
+    return found
+
+
+def _check_clipping(peaks: Sequence[Peak], name: str) -> None:
+    """Refuse sound, or warn of it, that stays at the largest value that there is anywhere in it.
+
+    What nowhere reaches that value, as noise or a constant in a silent bout, is not clipped.
+    """
+    largest = max(one.largest for one in peaks)
+    if not largest:
+        return
+    worst = max((one for one in peaks if one.largest >= NEARLY * largest), key=lambda p: p.share)
+    if worst.share > CLIPPED:
+        raise DataError(
+            f"The sound of {name} is clipped between {worst.begin:.2f} and {worst.end:.2f} s: "
+            f"{worst.share:.0%} of its samples are at the largest value. Leave out its labels (if "
+            "there are none, name a table of labels, so that only bouts are kept), or name another "
+            "series under `audio:`."
+        )
+    if worst.share > NOTICED:
+        log.warning(
+            "the sound of %s is slightly clipped, most between %.2f and %.2f s: %.1f %% of its "
+            "samples are at the largest value",
+            *(name, worst.begin, worst.end, 100 * worst.share),
+        )
 
 
 def hops(time: float, hop: float) -> int:

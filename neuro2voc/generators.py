@@ -10,8 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import pandas as pd
 from scipy.linalg import eigh
+from sklearn.base import ClassifierMixin
 from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.dummy import DummyClassifier
 from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model import Ridge
 from sklearn.neighbors import KNeighborsRegressor
@@ -19,8 +21,10 @@ from sklearn.pipeline import make_pipeline
 
 from neuro2voc.frames import Frames, inner_blocks, overlap_add, windows_of
 from neuro2voc.interpolation import stretched
+from neuro2voc.runs import runs
 from neuro2voc.sound_identity import GAP, sung_trials, syllable_of_frames
 from neuro2voc.sound_windows import levels_from, rows_reaching
+from neuro2voc.splits import NONE
 from neuro2voc.standardisation import mean_and_scale
 
 log = logging.getLogger(__name__)
@@ -160,13 +164,25 @@ def ridge_path(
 
 def _nearest(frames: Frames, X: np.ndarray, kept: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     """Copy the stretch of training song whose activity is nearest, at every frame, and add up."""
-    length = max(1, round(NEARBY / frames.hop))
+    length = _copied(frames, kept)
     rows = windows_of(frames, kept, length)
     places = PCA(min(COMPONENTS, X.shape[1], len(rows)), svd_solver="covariance_eigh").fit(X[kept])
     neighbours = KNeighborsRegressor(1, algorithm="brute").fit(places.transform(X[rows]), rows)
     begin = rows_reaching(frames, length, wanted)
     found = neighbours.predict(places.transform(X[begin])).astype(int)
     return overlap_add(frames, begin, levels_from(frames, found, length), wanted)
+
+
+def _copied(frames: Frames, kept: np.ndarray) -> int:
+    """Return how many frames are copied at once: of `NEARBY`, if training song has so many.
+
+    Where syllables are held out one by one, training song is in pieces no longer than a syllable.
+    """
+    length = max(1, round(NEARBY / frames.hop))
+    together = max(rows.stop - rows.start for rows in frames.held(np.where(kept, 0, NONE)))
+    if together < length:
+        log.info("'nearest' copies %d frames, not %d: syllables are short", together, length)
+    return min(length, together)
 
 
 def _of_syllables(
@@ -181,31 +197,54 @@ def _of_syllables(
     """Say at every frame which syllable is sung, if any, and put its mean spectrogram there."""
     truth, _ = syllable_of_frames(frames, trials)
     clear = kept & (truth != "")
-    decoder = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto").fit(
-        X[clear], truth[clear]
-    )
-    width = max(1, round(SMOOTH / frames.hop))
-    spans = []
-    for piece in frames.pieces:
-        rows = np.arange(piece.start, piece.stop)[wanted[piece]]
-        if not len(rows):
-            continue
-        likely = decoder.predict_proba(X[rows])
-        smooth = np.stack([np.convolve(p, np.ones(width) / width, "same") for p in likely.T], 1)
-        heard = decoder.classes_[smooth.argmax(axis=1)]
-        edges = np.flatnonzero(np.r_[True, heard[1:] != heard[:-1], True])
-        for a, b in zip(edges[:-1], edges[1:], strict=True):
-            if heard[a] != GAP and (b - a) * frames.hop >= SHORTEST:
-                spans.append((rows[a], rows[b - 1] + 1, heard[a]))
-    sung = sung_trials(frames, trials, split)
+    decoder = _discriminant(X[clear], truth[clear])
+    means = _mean_spectrograms(frames, sung_trials(frames, trials, split), held)
     gaps = kept & (truth == GAP)
     made = np.tile(frames.level[gaps if gaps.any() else kept].mean(axis=0), (len(kept), 1))
+    # Held-out trials of one bout need not adjoin; nothing is carried over from one to the next.
+    for stretch in frames.held(np.where(wanted, held, NONE)):
+        for first, stop, label in _syllables_heard(decoder, X[stretch], frames.hop):
+            if label in means:
+                rows = slice(stretch.start + first, stretch.start + stop)
+                made[rows] = stretched(means[label], stop - first)
+    return made
+
+
+def _discriminant(X: np.ndarray, label: np.ndarray) -> ClassifierMixin:
+    """Fit a linear discriminant; where there is one label, what always says that one."""
+    if len(np.unique(label)) == 1:
+        return DummyClassifier().fit(X, label)
+    return LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto").fit(X, label)
+
+
+def _mean_spectrograms(frames: Frames, sung: pd.DataFrame, held: int) -> dict[str, np.ndarray]:
+    """Return by label the mean (MEAN, bands) of its renditions outside the held-out fold."""
+    means = {}
     for label, own in sung[sung["fold"] != held].groupby("label"):
         renditions = zip(own["first"], own["stop"], strict=True)
-        mean = np.mean([stretched(frames.level[a:b], MEAN) for a, b in renditions], axis=0)
-        for first, stop in [(a, b) for a, b, heard in spans if heard == label]:
-            made[first:stop] = stretched(mean, stop - first)
-    return made
+        means[label] = np.mean([stretched(frames.level[a:b], MEAN) for a, b in renditions], axis=0)
+    return means
+
+
+def _syllables_heard(
+    decoder: ClassifierMixin, X: np.ndarray, hop: float
+) -> list[tuple[int, int, str]]:
+    """Return first row, stop and label of each syllable that activity of adjoining frames says."""
+    likely = averaged(decoder.predict_proba(X), max(1, round(SMOOTH / hop)))
+    heard = decoder.classes_[likely.argmax(axis=1)]
+    return [
+        (part.start, part.stop, heard[part.start])
+        for part in runs(heard)
+        if heard[part.start] != GAP and (part.stop - part.start) * hop >= SHORTEST
+    ]
+
+
+def averaged(values: np.ndarray, width: int) -> np.ndarray:
+    """Return values (rows, columns) averaged over so many rows; beyond the ends they are 0."""
+    # "same" is as long as the longer of the two, and stretches may be short.
+    first = (width - 1) // 2
+    box = np.ones(width) / width
+    return np.stack([np.convolve(one, box)[first : first + len(one)] for one in values.T], axis=1)
 
 
 def generate_all(

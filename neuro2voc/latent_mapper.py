@@ -11,6 +11,7 @@ from torch.nn.functional import mse_loss
 
 from neuro2voc.checkpoints import checkpoint_of
 from neuro2voc.configuration import derive_seed
+from neuro2voc.errors import DataError
 from neuro2voc.frames import Frames, overlap_add
 from neuro2voc.networks.neural_vae import NeuralVAE
 from neuro2voc.networks.vocal_vae import VocalVAE
@@ -84,10 +85,31 @@ def fit_mapper(
     return trained.network
 
 
-def read_vocal_vaes(path: str | Path) -> dict[int, VocalVAE]:
-    """Return the autoencoders of the voice, by the fold that each never saw, of `vaes`' models."""
+def read_vocal_vaes(path: str | Path, frames: Frames, split: pd.DataFrame) -> dict[int, VocalVAE]:
+    """Return the autoencoders of the voice, by the fold that each never saw, of `vaes`' models.
+
+    Parameters
+    ----------
+    path : path
+        See `neuro2voc.sound_decoder.write_sound_decoders`.
+    frames : Frames
+    split : DataFrame
+        They were trained on. A fold without frames has no model.
+
+    Raises
+    ------
+    DataError
+        There are more models than folds with frames, or fewer.
+    """
     decoders, _ = read_sound_decoders(path)
-    return {fold: one.vocal for fold, one in enumerate(decoders)}
+    fold = frames.folds(split)
+    folds = np.unique(fold[fold >= 0])
+    if len(folds) != len(decoders):
+        raise DataError(
+            f"{path} holds what {len(decoders)} folds learnt, but {len(folds)} folds of this split "
+            "have sound; make it anew from this split and sound."
+        )
+    return {int(held): one.vocal for held, one in zip(folds, decoders, strict=True)}
 
 
 def generate_by_mapper(

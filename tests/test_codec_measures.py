@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import poisson
 from sklearn.decomposition import NMF
-from test_codec import GIVEN, SETTINGS, TRAINING, parted
+from test_codec import GIVEN, SETTINGS, TRAINING, make_network, parted
 from test_figures import check_legible, words
 
 from neuro2voc.binning import Window
-from neuro2voc.codec import code, codec_settings, decode
+from neuro2voc.codec import FittedCodec, code, codec_settings, decode
 from neuro2voc.codec_measures import (
     Deviances,
     books_judged,
@@ -25,7 +25,7 @@ from neuro2voc.codec_measures import (
     rates_from_others,
     shares_of_mean,
 )
-from neuro2voc.codec_syllables import boxes, places
+from neuro2voc.codec_syllables import boxes, places, syllable_rows
 from neuro2voc.codec_table import APART, CODEC, COLUMNS, COUNTS, FACTORS, codec_result
 from neuro2voc.deviance import explained, unit_deviance
 from neuro2voc.factors import Factors, in_groups
@@ -217,6 +217,26 @@ def test_syllables_are_decoded_from_counts_and_from_rates_of_the_same_time():
         assert_array_equal(row.reshape(6, 6), counts)
     late = Stretch(0.0, np.zeros((2, 10)), np.zeros(5), np.zeros(5))
     assert (places([late], used, WINDOW, 0.01) == -1).all()
+
+
+def test_syllables_are_decoded_through_the_codec_that_never_saw_their_fold():
+    _, trials, split, parts = parted()
+    used = trials[trials["used"] == 1]
+    codecs = {fold: FittedCodec(make_network(fold, 6), (), 0.01) for fold in range(4)}
+    codes = {
+        fold: [code(codec.network, part.values) for part in parts] for fold, codec in codecs.items()
+    }
+
+    def rows(names):
+        """Rows with the folds 0, 1, 2 named otherwise, fold 0 then having a codec but no trials."""
+        named = {0: 3} | {name: fold for fold, name in enumerate(names)}
+        own = ({name: what[fold] for name, fold in named.items()} for what in (codecs, codes))
+        other = split.assign(fold=split["fold"].replace(dict(enumerate(names))))
+        return syllable_rows(parts, *own, [3], used, other, WINDOW, 20, 1, 2)
+
+    expected = rows([0, 1, 2])
+    assert expected[1]["n_trials"] == len(used)
+    assert rows([1, 4, 5]) == expected
 
 
 def test_syllables_that_units_follow_are_kept_and_unlabelled_birds_have_none():

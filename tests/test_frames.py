@@ -24,7 +24,7 @@ from neuro2voc.recording import Recording, Units
 from neuro2voc.runs import runs
 from neuro2voc.spectrograms import SpectrogramSettings
 from neuro2voc.splits import make_split
-from neuro2voc.trials import COLUMNS
+from neuro2voc.trials import COLUMNS, bout_spans
 
 SETTINGS = SpectrogramSettings()
 NONE = pd.DataFrame(columns=list(COLUMNS)).astype(COLUMNS)
@@ -115,6 +115,61 @@ def test_sound_that_cannot_be_used_ends_in_a_sentence(bird):
         make_frames(changed(recording, np.clip(50 * samples, -1, 1)), trials, SETTINGS)
     with pytest.raises(DataError, match="has no sound from"):
         make_frames(changed(recording, samples[:20_000]), trials, SETTINGS)
+
+
+def with_first_bout(recording, trials, change):
+    """The bird with its first bout's sound changed."""
+    begin, end = bout_spans(trials).iloc[0] + [-0.1, 0.1]
+    samples = recording.audio.samples.copy()
+    bout = slice(max(0, round(begin * 20_000)), round(end * 20_000))
+    samples[bout] = change(samples[bout])
+    return changed(recording, samples)
+
+
+def test_one_clipped_bout_is_refused(bird):
+    loud = with_first_bout(*bird, lambda bout: np.clip(50 * bout, -1, 1))
+    begin = bout_spans(bird[1])["onset"].iloc[0]
+    with pytest.raises(DataError, match=f"is clipped between {begin - 0.056:.2f} and"):
+        make_frames(loud, bird[1], SETTINGS)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda bout: np.random.default_rng(0).integers(-1, 2, len(bout)) / 32768,
+        lambda bout: np.full(len(bout), 5 / 32768),
+        np.zeros_like,
+    ],
+    ids=["noise", "constant", "nothing"],
+)
+def test_a_silent_bout_of_a_bird_that_sings_elsewhere_is_not_clipped(bird, change, caplog):
+    frames = make_frames(with_first_bout(*bird, change), bird[1], SETTINGS)
+    first, *others = frames.pieces
+    assert frames.level[first].max() < -50
+    assert all(frames.level[piece].max() > -20 for piece in others)
+    assert not caplog.records
+
+
+def test_slight_clipping_is_mentioned_with_its_share(bird, caplog):
+    recording, trials = bird
+    bouts = [recording.audio.read(max(0, a - 0.05), b + 0.05) for a, b in bout_spans(trials).values]
+    limit = max(np.quantile(np.abs(bout), 0.99) for bout in bouts)
+    make_frames(recording, trials, SETTINGS)
+    assert not caplog.records
+    clipped = changed(recording, np.clip(recording.audio.samples, -limit, limit))
+    make_frames(clipped, trials, SETTINGS)
+    (record,) = caplog.records
+    assert "slightly clipped" in record.message and "1.0 % of its samples" in record.message
+
+
+def test_a_clipped_second_does_not_vanish_in_a_minute():
+    samples = np.random.default_rng(0).normal(0, 0.01, 1_200_000).astype(np.float32)
+    samples[420_000:440_000] = np.clip(1000 * samples[420_000:440_000], -1, 1)
+    units = Units((), pd.DataFrame(index=pd.RangeIndex(0, name="unit")))
+    sessions = pd.DataFrame({"session": ["a"], "start_time": [0.0], "stop_time": [60.0]})
+    recording = Recording("plain", units, NONE, sessions, audio=Sound(20_000, samples))
+    with pytest.raises(DataError, match=r"is clipped between 20\.00 and 25\.00 s: 18%"):
+        make_frames(recording, NONE, SETTINGS)
 
 
 def plain_frames(counts, bands=2, hop=0.004, gap=1.0):

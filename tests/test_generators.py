@@ -12,11 +12,14 @@ from neuro2voc.frames import inner_blocks, make_frames
 from neuro2voc.generated import reach, song_activity
 from neuro2voc.generators import (
     ALPHAS,
+    MEAN,
+    averaged,
     generate,
     generate_all,
     standardised_activity,
 )
-from neuro2voc.sound_identity import GAP, syllable_of_frames
+from neuro2voc.interpolation import stretched
+from neuro2voc.sound_identity import GAP, sung_trials, syllable_of_frames
 from neuro2voc.sound_measures import correlation
 from neuro2voc.sources.settings import Settings
 from neuro2voc.spectrograms import SpectrogramSettings
@@ -144,6 +147,70 @@ def test_frames_of_a_syllable_within_another_are_neithers():
     inside = frames.within(inner["onset"], inner["offset"])
     assert set(label[inside]) == {""} and set(trial[inside]) == {-1}
     assert set(trial[whole.start : inside.start]) == {outer["trial"]}
+
+
+def test_of_syllables_shorter_than_what_is_copied_whole_ones_are_copied(caplog):
+    caplog.set_level("INFO")
+    recording, trials, frames, _, activity = bird()
+    short = trials.assign(offset=np.minimum(trials["offset"], trials["onset"] + 0.03))
+    folds = make_split("random", short, recording.sessions, 3, 0.5, 0)
+    song, _ = generate("nearest", frames, activity, short, folds, 1, REACH)
+    inside = frames.folds(folds) >= 0
+    assert np.isfinite(song[inside]).all() and np.isnan(song[~inside]).all()
+    assert "copies 7 frames, not 10" in caplog.text
+
+
+def one_hot(frames, trials):
+    """Activity that says which syllable is sung, nearly without noise."""
+    label, _ = syllable_of_frames(frames, trials)
+    told = label[:, None] == np.unique(label)
+    return told[:, None, :] + np.random.default_rng(0).normal(
+        0, 0.01, (len(label), 1, told.shape[1])
+    )
+
+
+def mean_syllables(sung, frames, held):
+    renditions = {label: [] for label in sung["label"]}
+    for row in sung[sung["fold"] != held].itertuples():
+        renditions[row.label].append(stretched(frames.level[row.first : row.stop], MEAN))
+    return {label: np.mean(parts, axis=0) for label, parts in renditions.items()}
+
+
+def test_held_out_syllables_of_one_bout_are_each_sung_alone():
+    _, trials, frames, folds, _ = bird("random")
+    song, _ = generate("syllable", frames, one_hot(frames, trials), trials, folds, 1, REACH)
+    sung = sung_trials(frames, trials, folds)
+    following = 0
+    for held in range(3):
+        mean, own = mean_syllables(sung, frames, held), sung[sung["fold"] == held]
+        for row in own.itertuples():
+            expected = stretched(mean[row.label], row.stop - row.first)
+            np.testing.assert_allclose(song[row.first : row.stop], expected, atol=1e-3)
+        same = (own["label"] == own["label"].shift()) & (own["bout"] == own["bout"].shift())
+        following += same.sum()
+    assert following  # one label in two held-out trials of a bout, none of its fold between them
+
+
+@pytest.mark.parametrize("width", [1, 4, 5])
+@pytest.mark.parametrize("length", [1, 3, 5, 30])
+def test_averages_are_as_long_as_what_is_averaged(width, length):
+    values = np.random.default_rng(0).normal(size=(length, 2))
+    before = width // 2
+    padded = np.pad(values, [(before, width), (0, 0)])
+    expected = [padded[row : row + width].mean(axis=0) for row in range(length)]
+    np.testing.assert_allclose(averaged(values, width), expected, atol=1e-12)
+
+
+def test_of_one_syllable_nothing_else_can_be_said():
+    _, trials, frames, _, activity = bird()
+    alone = trials.assign(used=trials["used"] * (trials["label"] == "a"))
+    folds = make_split("random", alone, bird()[0].sessions, 3, 0.5, 0)
+    song, _ = generate("syllable", frames, activity, alone, folds, 1, REACH)
+    sung = sung_trials(frames, alone, folds)
+    assert set(sung["label"]) == {"a"}
+    for row in sung.itertuples():
+        expected = stretched(mean_syllables(sung, frames, row.fold)["a"], row.stop - row.first)
+        np.testing.assert_allclose(song[row.first : row.stop], expected, atol=1e-3)
 
 
 def test_without_labels_there_is_no_syllable_to_take_activity_for(caplog):

@@ -25,11 +25,13 @@ from neuro2voc.joint_vae import (
     voice_of_session,
     write_joint_vaes,
 )
-from neuro2voc.latent_mapper import fit_mapper, generate_by_mapper
+from neuro2voc.latent_mapper import fit_mapper, generate_by_mapper, read_vocal_vaes
 from neuro2voc.networks.joint_vae import product
+from neuro2voc.networks.neural_encoder import NeuralEncoder
 from neuro2voc.networks.vocal_vae import VocalVAE
 from neuro2voc.neural_vae import models_of_kind, train_neural_vaes
 from neuro2voc.recording import Binned
+from neuro2voc.sound_decoder import SoundDecoder, write_sound_decoders
 from neuro2voc.sound_windows import levels_from, whole_rows
 from neuro2voc.sources.expected import expected_around, expected_counts
 from neuro2voc.sources.settings import Settings
@@ -161,6 +163,23 @@ def test_voice_is_generated_through_the_latents_of_both():
     made = generate_by_mapper(by_fold, vocal, recording, frames, split, SHORT)
     assert made.shape == frames.level.shape
     assert np.array_equal(np.isfinite(made).all(axis=1), frames.folds(split) >= 0)
+
+
+def test_autoencoders_of_the_voice_are_told_by_the_fold_that_they_never_saw(tmp_path):
+    _, _, frames, split = singer()
+    sizes = {"vocal": {"latent": 3, "hidden": (8,)}, "encoder": {"latent": 3, "hidden": (8,)}}
+    decoders = [
+        SoundDecoder(vocal, NeuralEncoder(units=2, bins=1, **sizes["encoder"]))
+        for vocal in voices().values()
+    ]
+    path = tmp_path / "vae.safetensors"
+    write_sound_decoders(path, decoders, sizes, {})
+    # As where the first fold has no sound.
+    later = split.assign(fold=split["fold"] + (split["fold"] >= 0))
+    read = read_vocal_vaes(path, frames, later)
+    assert {fold: one.frames for fold, one in read.items()} == {1: 10, 2: 20}
+    with pytest.raises(DataError, match="what 2 folds learnt, but 1 folds of this split"):
+        read_vocal_vaes(path, frames, split[split["fold"] == 0])
 
 
 def test_expected_counts_are_what_spikes_are_drawn_by():

@@ -14,9 +14,10 @@ with job(snakemake):
     song = (recording, read_frames(files.frames), read_split(files.split))
     settings = neural_settings(params.settings, params)
     neural = models_of_kind(read_neural_vaes(files.neural_vae)[0], params.settings["kinds"][0])
+    vocal = read_vocal_vaes(files.vocal[0], *song[1:])
     made = {
         "joint": generate_by_joint(read_joint_vaes(files.joint_vae)[0], settings.windows, *song),
-        "mapper": generate_by_mapper(neural, read_vocal_vaes(files.vocal[0]), *song, settings),
+        "mapper": generate_by_mapper(neural, vocal, *song, settings),
     }
     write_generated(snakemake.output.song, made)
     remove_checkpoints(params.checkpoints)

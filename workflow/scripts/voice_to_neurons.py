@@ -15,7 +15,7 @@ from neuro2voc.voice_to_neurons_report import report_voice_to_neurons
 with job(snakemake):
     files, params = snakemake.input, snakemake.params
     recording = open_bird(files.recording, files.inclusion, snakemake.wildcards.bird)
-    frames = read_frames(files.frames)
+    frames, split = read_frames(files.frames), read_split(files.split)
     null_name, shifted = f"{snakemake.wildcards.bird}~shifted", None
     if files.get("null"):
         null = open_bird(files.null_recording, files.inclusion, null_name)
@@ -24,10 +24,10 @@ with job(snakemake):
         recording,
         frames,
         read_trials(files.trials),
-        read_split(files.split),
+        split,
         read_joint_vaes(files.joint_vae)[0],
         shifted,
-        read_vocal_vaes(files.vocal[0]) if files.vocal else {},
+        read_vocal_vaes(files.vocal[0], frames, split) if files.vocal else {},
         neural_settings(params.settings, params),
         params.null_seeds,
         read_truth(files.truth) if files.truth else None,
