@@ -23,9 +23,9 @@ from neuro2voc.contrast import CONDITIONS
 from neuro2voc.decoders import make_decoder
 from neuro2voc.embedding import DIMENSIONS, Recipe, TrainedCebra, spread
 from neuro2voc.errors import DataError
-from neuro2voc.evaluation import p_value, summary
+from neuro2voc.evaluation import gain_over_bouts, p_value, summary
 from neuro2voc.nulls import null_columns
-from neuro2voc.projections import COUNTS, fit_space, thinned
+from neuro2voc.projections import COUNTS, LINEAR, fit_space, thinned
 from neuro2voc.recording import Recording
 from neuro2voc.splits import NONE
 from neuro2voc.surrogates import surrogate
@@ -125,9 +125,11 @@ class Embedded:
         Held-out coordinates by cell. `again`: of other networks, trained under another seed, for
         the first fold. `shifted`: of the first shifted surrogate, for the first fold.
     scores : DataFrame
-        A row per cell and decoder: method, field, decoder, balanced_accuracy, low, high, accuracy,
-        bits, chance, null_mean, null_low, null_high, null_replicates, p, leak, spread, loss,
-        loss_chance, networks, iterations, collapsed, untold, n_bins, n_bouts.
+        A row per cell and decoder: method, field, decoder, balanced_accuracy, low, high, gain,
+        gain_low, gain_high, accuracy, bits, chance, null_mean, null_low, null_high,
+        null_replicates, p, leak, spread, loss, loss_chance, networks, iterations, collapsed,
+        untold, n_bins, n_bouts. gain: of CEBRA over the linear projection with the same receptive
+        field, on the same held-out bins, with its interval over bouts.
     curves : DataFrame
         bird, method, field, fold, iteration, loss, chance.
     """
@@ -303,16 +305,26 @@ def _accuracies(predictions: pd.DataFrame) -> dict:
 
 def _table(own: Run, leaks: dict[Cell, float], null: list[dict], plan: Plan) -> pd.DataFrame:
     rows = []
-    for key, frame in own.predictions.groupby(["method", "field", "decoder"], sort=False):
+    told = dict(list(own.predictions.groupby(["method", "field", "decoder"], sort=False)))
+    for key, frame in told.items():
         scores = summary(frame, frame["bout"], plan.resamples, plan.seed)
         scores["n_bins"] = scores.pop("n_trials")
         row = {**dict(zip(("method", "field", "decoder"), key, strict=True)), **scores}
+        linear = told.get((LINEAR, *key[1:]))
+        if key[0] in CONDITIONS and linear is not None:
+            row |= _gain(frame, linear, plan)
         if key[2] == plan.decoders[0]:
             row["leak"] = leaks[key[:2]]
             beside = np.array([scores_of[key] for scores_of in null])
             row |= _beside(scores["balanced_accuracy"], beside)
         rows.append(row | _networks_of(own.networks, *key[:2]))
     return pd.DataFrame(rows).reindex(columns=COLUMNS)
+
+
+def _gain(frame: pd.DataFrame, linear: pd.DataFrame, plan: Plan) -> dict[str, float]:
+    """Compare two spaces on the same bins, which `run_folds` asks in the same order."""
+    right, beside = ((one["truth"] == one["prediction"]).to_numpy(int) for one in (frame, linear))
+    return gain_over_bouts(frame["truth"], right - beside, frame["bout"], plan.resamples, plan.seed)
 
 
 def _beside(observed: float, null: np.ndarray) -> dict:
@@ -338,7 +350,8 @@ def _networks_of(networks: pd.DataFrame, method: str, field: int) -> dict:
 
 
 COLUMNS = [
-    *("method", "field", "decoder", "balanced_accuracy", "low", "high", "accuracy", "bits"),
+    *("method", "field", "decoder", "balanced_accuracy", "low", "high"),
+    *("gain", "gain_low", "gain_high", "accuracy", "bits"),
     *("chance", "null_mean", "null_low", "null_high", "null_replicates", "p", "leak", "spread"),
     *("loss", "loss_chance", "networks", "iterations", "collapsed", "untold", "n_bins", "n_bouts"),
 ]

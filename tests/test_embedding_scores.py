@@ -44,6 +44,21 @@ def test_planted_syllables_stand_far_above_the_surrogates():
     assert score(result, "lda")["chance"] == pytest.approx(1 / 3)
 
 
+def test_gains_of_cebra_are_over_the_linear_projection_of_the_same_bins():
+    scores = embedded().scores
+    of = scores.set_index(["method", "decoder"])
+    gains = scores[scores["gain"].notna()]
+    # Of time, no projection has the same receptive field.
+    assert set(zip(gains["method"], gains["decoder"], strict=True)) == {
+        ("behaviour", "svm"),
+        ("behaviour", "knn"),
+    }
+    for row in gains.itertuples():
+        linear = of.loc[("lda", row.decoder), "balanced_accuracy"]
+        assert row.gain == pytest.approx(row.balanced_accuracy - linear)
+        assert row.gain_low <= row.gain <= row.gain_high
+
+
 def test_where_units_know_nothing_every_space_is_at_chance():
     for method in SPACES:
         row = score(embedded(known=False), method)
