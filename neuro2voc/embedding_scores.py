@@ -35,7 +35,6 @@ log = logging.getLogger(__name__)
 KNN, NEAREST = "knn", 15  # neighbours that vote
 TREES = 50  # of a random forest in three dimensions; more cost time and change little
 HELD_AT_RANDOM = 0.2  # share of bins, as published
-MORE = 3  # times as many bins as usual teach the leak's decoder, so that neighbours are among them
 CURVE = 100  # points of a loss curve
 COLLAPSED = 0.02  # spread below which all bins lie in one place
 UNTOLD = 0.005  # of the loss at chance, nearer than which nothing was learnt
@@ -253,18 +252,27 @@ def run_folds(
 
 
 def leak(bins: BoutBins, method: str, field: int, plan: Plan) -> float:
-    """Return the balanced accuracy of the published protocol; see the module's head."""
+    """Return the balanced accuracy of the published protocol; see the module's head.
+
+    Its decoder learns from no more bins than the honest one, so that it gains by the leak alone.
+    """
     seed = derive_seed(plan.seed, f"{method} {field} leak")
     space, _ = fit_space(method, bins, field, plan.recipe, seed, f"{method} {field}")
     sung = np.flatnonzero(bins.sung)
     parts = train_test_split(sung, test_size=HELD_AT_RANDOM, random_state=seed % 2**32)
     taught, asked = (np.sort(part) for part in parts)
-    taught = taught[thinned(len(taught), MORE * plan.recipe.most)]
+    taught = taught[thinned(len(taught), _honest(bins, plan))]
     model = _fitted(plan.decoders[0], seed, space(bins, taught), bins.label[taught])
     frame = pd.DataFrame(
         {"truth": bins.label[asked], "prediction": model.predict(space(bins, asked))}
     )
     return summary(frame, bins.bout[asked], 1, plan.seed)["balanced_accuracy"]
+
+
+def _honest(bins: BoutBins, plan: Plan) -> int:
+    """Return from how many bins an honest decoder learns, in the fold with the fewest."""
+    sung = bins.fold[bins.sung & (bins.fold != NONE)]
+    return min(plan.recipe.most, len(sung) - np.unique(sung, return_counts=True)[1].max())
 
 
 def _fitted(name: str, seed: int, points: np.ndarray, label: np.ndarray) -> BaseEstimator:

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from embedding_birds import make_bins, make_bird
 
+from neuro2voc import embedding_scores
 from neuro2voc.bout_bins import bout_bins
 from neuro2voc.consistency import agreement, consistency_table
 from neuro2voc.embedding import Recipe
@@ -133,6 +134,24 @@ def test_bins_held_out_at_random_leak_where_neighbours_share_their_windows():
     honest = summary(run.predictions, run.predictions["bout"], 1, 0)["balanced_accuracy"]
     assert honest < 0.42
     assert leak(slow, "counts", 10, plan) > honest + 0.1
+
+
+@pytest.mark.parametrize("most", [50, 10**6])
+def test_the_leak_is_taught_by_no_more_bins_than_the_honest_decoder(most, monkeypatch):
+    bins = make_bins([60] * 6)
+    plan = replace(PLAN, decoders=("knn",), recipe=replace(RECIPE, most=most))
+    learnt = []
+
+    def fitted(name, seed, points, label):
+        learnt.append(len(label))
+        return original(name, seed, points, label)
+
+    original = embedding_scores._fitted
+    monkeypatch.setattr(embedding_scores, "_fitted", fitted)
+    run_folds(bins, [0, 1, 2], [("counts", 1)], ("knn",), plan, "")
+    leak(bins, "counts", 1, plan)
+    *honest, leaking = learnt
+    assert leaking == min(honest)
 
 
 def test_the_same_seed_gives_the_same_files(tmp_path):
