@@ -36,6 +36,7 @@ KNN, NEAREST = "knn", 15  # neighbours that vote
 TREES = 50  # of a random forest in three dimensions; more cost time and change little
 HELD_AT_RANDOM = 0.2  # share of bins, as published
 CURVE = 100  # points of a loss curve
+FEWEST = 19  # surrogates that can show a p of 0.05
 COLLAPSED = 0.02  # spread below which all bins lie in one place
 UNTOLD = 0.005  # of the loss at chance, nearer than which nothing was learnt
 Cell = tuple[str, int]  # method and receptive field (bins)
@@ -58,7 +59,8 @@ class Plan:
     folds : int
         Outer folds held out, the first ones; 0 for all.
     null_folds : int
-        The same of each surrogate, each beginning with another.
+        The same of each surrogate, each beginning with another. There is a p value only where they
+        are all that the bird itself has held out.
     null_seeds : sequence of int
         One shifted surrogate each.
     resamples, seed : int
@@ -128,7 +130,8 @@ class Embedded:
         gain_low, gain_high, accuracy, bits, chance, null_mean, null_low, null_high,
         null_replicates, p, leak, spread, loss, loss_chance, networks, iterations, collapsed,
         untold, n_bins, n_bouts. gain: of CEBRA over the linear projection with the same receptive
-        field, on the same held-out bins, with its interval over bouts.
+        field, on the same held-out bins, with its interval over bouts. p: NaN with fewer than 19
+        surrogates, or where these are held out in fewer folds.
     curves : DataFrame
         bird, method, field, fold, iteration, loss, chance.
     """
@@ -179,7 +182,7 @@ def embed_bird(
         again.points,
         surrogates[0].points if surrogates else {},
         surrogates[1].points if surrogates else {},
-        _table(own, leaks, null, plan),
+        _table(own, leaks, null, len(held), plan),
         pd.concat(curves, ignore_index=True),
     )
 
@@ -311,8 +314,11 @@ def _accuracies(predictions: pd.DataFrame) -> dict:
     }
 
 
-def _table(own: Run, leaks: dict[Cell, float], null: list[dict], plan: Plan) -> pd.DataFrame:
+def _table(
+    own: Run, leaks: dict[Cell, float], null: list[dict], folds: int, plan: Plan
+) -> pd.DataFrame:
     rows = []
+    whole = not plan.null_folds or plan.null_folds >= folds
     told = dict(list(own.predictions.groupby(["method", "field", "decoder"], sort=False)))
     for key, frame in told.items():
         scores = summary(frame, frame["bout"], plan.resamples, plan.seed)
@@ -324,7 +330,7 @@ def _table(own: Run, leaks: dict[Cell, float], null: list[dict], plan: Plan) -> 
         if key[2] == plan.decoders[0]:
             row["leak"] = leaks[key[:2]]
             beside = np.array([scores_of[key] for scores_of in null])
-            row |= _beside(scores["balanced_accuracy"], beside)
+            row |= _beside(scores["balanced_accuracy"], beside, whole)
         rows.append(row | _networks_of(own.networks, *key[:2]))
     return pd.DataFrame(rows).reindex(columns=COLUMNS)
 
@@ -335,10 +341,12 @@ def _gain(frame: pd.DataFrame, linear: pd.DataFrame, plan: Plan) -> dict[str, fl
     return gain_over_bouts(frame["truth"], right - beside, frame["bout"], plan.resamples, plan.seed)
 
 
-def _beside(observed: float, null: np.ndarray) -> dict:
+def _beside(observed: float, null: np.ndarray, whole: bool) -> dict:
+    """Sum up surrogates; a few, or scores of fewer folds, give no p value."""
     if not len(null):
         return {"null_replicates": 0}
-    return null_columns(null) | {"p": p_value(observed, null)}
+    comparable = whole and len(null) >= FEWEST
+    return null_columns(null) | {"p": p_value(observed, null) if comparable else np.nan}
 
 
 def _networks_of(networks: pd.DataFrame, method: str, field: int) -> dict:

@@ -41,8 +41,21 @@ def test_planted_syllables_stand_far_above_the_surrogates():
     for method in ("behaviour", "lda"):
         row = score(result, method)
         assert row["low"] > 0.6 and row["null_high"] < 0.5 and row["null_replicates"] == 2
-        assert row["p"] == pytest.approx(1 / 3)
+        assert np.isnan(row["p"])  # of two surrogates, with one fold each
     assert score(result, "lda")["chance"] == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize(
+    ("folds", "null_folds", "replicates", "judged"),
+    [(0, 0, 19, True), (0, 3, 19, True), (2, 2, 19, True), (0, 1, 19, False), (0, 0, 18, False)],
+)
+def test_p_needs_enough_surrogates_held_out_in_all_folds(folds, null_folds, replicates, judged):
+    recording, trials, split = make_bird(bouts=6, syllables=6)
+    plan = replace(PLAN, spaces={"lda": [1]}, decoders=("knn",), folds=folds, null_folds=null_folds)
+    plan = replace(plan, null_seeds=range(replicates))
+    row = embed_bird(recording, trials, split, plan).scores.iloc[0]
+    assert row["null_replicates"] == replicates
+    assert np.isfinite(row["p"]) == judged
 
 
 def test_gains_of_cebra_are_over_the_linear_projection_of_the_same_bins():
