@@ -166,6 +166,9 @@ rule voice:
         split=voice_split,
         shown=shown_song,
         surrogate=config["null_band"]["surrogate"],
+        # Those of voice_measures, so that both figures have the same intervals.
+        resamples=config["bootstrap"],
+        seed=seed_for("voice_measures"),
         code=code("voice"),
     script:
         "../workflow/scripts/voice.py"
