@@ -72,7 +72,6 @@ rule train_voice:
         vae=lambda wildcards: config["vaes"][wildcards.vae],
         around=around_of,
         training=config["training"],
-        spectrogram=config["spectrogram"],
         # Outside the results: Snakemake removes what a failed job wrote there.
         checkpoints="checkpoints/train_voice/{bird}/{split}/{vae}",
         seed=seed_for("train_voice"),
