@@ -23,9 +23,9 @@ from neuro2voc.contrast import CONDITIONS
 from neuro2voc.decoders import make_decoder
 from neuro2voc.embedding import DIMENSIONS, Recipe, TrainedCebra, spread
 from neuro2voc.errors import DataError
-from neuro2voc.evaluation import p_value, summary
+from neuro2voc.evaluation import gain_over_bouts, p_value, summary
 from neuro2voc.nulls import null_columns
-from neuro2voc.projections import COUNTS, fit_space, thinned
+from neuro2voc.projections import COUNTS, LINEAR, fit_space, thinned
 from neuro2voc.recording import Recording
 from neuro2voc.splits import NONE
 from neuro2voc.surrogates import surrogate
@@ -35,8 +35,8 @@ log = logging.getLogger(__name__)
 KNN, NEAREST = "knn", 15  # neighbours that vote
 TREES = 50  # of a random forest in three dimensions; more cost time and change little
 HELD_AT_RANDOM = 0.2  # share of bins, as published
-MORE = 3  # times as many bins as usual teach the leak's decoder, so that neighbours are among them
 CURVE = 100  # points of a loss curve
+FEWEST = 19  # surrogates that can show a p of 0.05
 COLLAPSED = 0.02  # spread below which all bins lie in one place
 UNTOLD = 0.005  # of the loss at chance, nearer than which nothing was learnt
 Cell = tuple[str, int]  # method and receptive field (bins)
@@ -59,7 +59,8 @@ class Plan:
     folds : int
         Outer folds held out, the first ones; 0 for all.
     null_folds : int
-        The same of each surrogate, each beginning with another.
+        The same of each surrogate, each beginning with another. There is a p value only where they
+        are all that the bird itself has held out.
     null_seeds : sequence of int
         One shifted surrogate each.
     resamples, seed : int
@@ -125,9 +126,12 @@ class Embedded:
         Held-out coordinates by cell. `again`: of other networks, trained under another seed, for
         the first fold. `shifted`: of the first shifted surrogate, for the first fold.
     scores : DataFrame
-        A row per cell and decoder: method, field, decoder, balanced_accuracy, low, high, accuracy,
-        bits, chance, null_mean, null_low, null_high, null_replicates, p, leak, spread, loss,
-        loss_chance, networks, iterations, collapsed, untold, n_bins, n_bouts.
+        A row per cell and decoder: method, field, decoder, balanced_accuracy, low, high, gain,
+        gain_low, gain_high, accuracy, bits, chance, null_mean, null_low, null_high,
+        null_replicates, p, leak, spread, loss, loss_chance, networks, iterations, collapsed,
+        untold, n_bins, n_bouts. gain: of CEBRA over the linear projection with the same receptive
+        field, on the same held-out bins, with its interval over bouts. p: NaN with fewer than 19
+        surrogates, or where these are held out in fewer folds.
     curves : DataFrame
         bird, method, field, fold, iteration, loss, chance.
     """
@@ -178,7 +182,7 @@ def embed_bird(
         again.points,
         surrogates[0].points if surrogates else {},
         surrogates[1].points if surrogates else {},
-        _table(own, leaks, null, plan),
+        _table(own, leaks, null, len(held), plan),
         pd.concat(curves, ignore_index=True),
     )
 
@@ -251,18 +255,27 @@ def run_folds(
 
 
 def leak(bins: BoutBins, method: str, field: int, plan: Plan) -> float:
-    """Return the balanced accuracy of the published protocol; see the module's head."""
+    """Return the balanced accuracy of the published protocol; see the module's head.
+
+    Its decoder learns from no more bins than the honest one, so that it gains by the leak alone.
+    """
     seed = derive_seed(plan.seed, f"{method} {field} leak")
     space, _ = fit_space(method, bins, field, plan.recipe, seed, f"{method} {field}")
     sung = np.flatnonzero(bins.sung)
     parts = train_test_split(sung, test_size=HELD_AT_RANDOM, random_state=seed % 2**32)
     taught, asked = (np.sort(part) for part in parts)
-    taught = taught[thinned(len(taught), MORE * plan.recipe.most)]
+    taught = taught[thinned(len(taught), _honest(bins, plan))]
     model = _fitted(plan.decoders[0], seed, space(bins, taught), bins.label[taught])
     frame = pd.DataFrame(
         {"truth": bins.label[asked], "prediction": model.predict(space(bins, asked))}
     )
     return summary(frame, bins.bout[asked], 1, plan.seed)["balanced_accuracy"]
+
+
+def _honest(bins: BoutBins, plan: Plan) -> int:
+    """Return from how many bins an honest decoder learns, in the fold with the fewest."""
+    sung = bins.fold[bins.sung & (bins.fold != NONE)]
+    return min(plan.recipe.most, len(sung) - np.unique(sung, return_counts=True)[1].max())
 
 
 def _fitted(name: str, seed: int, points: np.ndarray, label: np.ndarray) -> BaseEstimator:
@@ -301,24 +314,39 @@ def _accuracies(predictions: pd.DataFrame) -> dict:
     }
 
 
-def _table(own: Run, leaks: dict[Cell, float], null: list[dict], plan: Plan) -> pd.DataFrame:
+def _table(
+    own: Run, leaks: dict[Cell, float], null: list[dict], folds: int, plan: Plan
+) -> pd.DataFrame:
     rows = []
-    for key, frame in own.predictions.groupby(["method", "field", "decoder"], sort=False):
+    whole = not plan.null_folds or plan.null_folds >= folds
+    told = dict(list(own.predictions.groupby(["method", "field", "decoder"], sort=False)))
+    for key, frame in told.items():
         scores = summary(frame, frame["bout"], plan.resamples, plan.seed)
         scores["n_bins"] = scores.pop("n_trials")
         row = {**dict(zip(("method", "field", "decoder"), key, strict=True)), **scores}
+        linear = told.get((LINEAR, *key[1:]))
+        if key[0] in CONDITIONS and linear is not None:
+            row |= _gain(frame, linear, plan)
         if key[2] == plan.decoders[0]:
             row["leak"] = leaks[key[:2]]
             beside = np.array([scores_of[key] for scores_of in null])
-            row |= _beside(scores["balanced_accuracy"], beside)
+            row |= _beside(scores["balanced_accuracy"], beside, whole)
         rows.append(row | _networks_of(own.networks, *key[:2]))
     return pd.DataFrame(rows).reindex(columns=COLUMNS)
 
 
-def _beside(observed: float, null: np.ndarray) -> dict:
+def _gain(frame: pd.DataFrame, linear: pd.DataFrame, plan: Plan) -> dict[str, float]:
+    """Compare two spaces on the same bins, which `run_folds` asks in the same order."""
+    right, beside = ((one["truth"] == one["prediction"]).to_numpy(int) for one in (frame, linear))
+    return gain_over_bouts(frame["truth"], right - beside, frame["bout"], plan.resamples, plan.seed)
+
+
+def _beside(observed: float, null: np.ndarray, whole: bool) -> dict:
+    """Sum up surrogates; a few, or scores of fewer folds, give no p value."""
     if not len(null):
         return {"null_replicates": 0}
-    return null_columns(null) | {"p": p_value(observed, null)}
+    comparable = whole and len(null) >= FEWEST
+    return null_columns(null) | {"p": p_value(observed, null) if comparable else np.nan}
 
 
 def _networks_of(networks: pd.DataFrame, method: str, field: int) -> dict:
@@ -338,7 +366,8 @@ def _networks_of(networks: pd.DataFrame, method: str, field: int) -> dict:
 
 
 COLUMNS = [
-    *("method", "field", "decoder", "balanced_accuracy", "low", "high", "accuracy", "bits"),
+    *("method", "field", "decoder", "balanced_accuracy", "low", "high"),
+    *("gain", "gain_low", "gain_high", "accuracy", "bits"),
     *("chance", "null_mean", "null_low", "null_high", "null_replicates", "p", "leak", "spread"),
     *("loss", "loss_chance", "networks", "iterations", "collapsed", "untold", "n_bins", "n_bouts"),
 ]

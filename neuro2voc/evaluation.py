@@ -102,13 +102,53 @@ def interval_over_bouts(
     k = len(labels)
     cell = (bout * k + truth) * k + prediction
     per_bout = np.bincount(cell, minlength=len(names) * k * k).reshape(len(names), k * k)
-    rng = np.random.default_rng(seed)
-    weights = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=resamples)
+    weights = bout_weights(len(names), resamples, seed)
     # Sums of whole numbers are exact in float64, whatever the order in which they are taken.
-    replicates = (weights.astype(float) @ per_bout.astype(float)).reshape(resamples, k, k)
+    replicates = (weights @ per_bout.astype(float)).reshape(resamples, k, k)
     tail = (1 - level) / 2
     low, high = np.quantile(balanced_accuracy(replicates), [tail, 1 - tail])
     return float(low), float(high)
+
+
+def bout_weights(bouts: int, resamples: int, seed: int) -> np.ndarray:
+    """Return how often each bout is drawn in each resample: float64 (resamples, bouts)."""
+    rng = np.random.default_rng(seed)
+    return rng.multinomial(bouts, np.full(bouts, 1 / bouts), size=resamples).astype(float)
+
+
+def gain_over_bouts(
+    truth: Sequence[str], difference: Sequence[float], bouts: Sequence, resamples: int, seed: int
+) -> dict[str, float]:
+    """Difference of two balanced accuracies on the same trials, with its interval over bouts.
+
+    Parameters
+    ----------
+    truth : sequence (n,)
+        Labels sung.
+    difference : sequence (n,)
+        Of each trial: 1 where only the first was right, -1 where only the second, else 0.
+    bouts : sequence (n,)
+        The bout of each trial.
+    resamples, seed : int
+        Of the bootstrap over whole bouts; see `interval_over_bouts`.
+
+    Returns
+    -------
+    dict
+        gain, and its 95 % interval gain_low to gain_high (NaN where there is one bout only).
+    """
+    truth, difference = np.asarray(truth), np.asarray(difference, dtype=float)
+    names, bout = np.unique(np.asarray(bouts), return_inverse=True)
+    once = np.vstack([np.ones(len(names)), bout_weights(len(names), resamples, seed)])
+    recalls = []
+    for label in np.unique(truth):
+        own = truth == label
+        count = once @ np.bincount(bout[own], minlength=len(names))
+        total = once @ np.bincount(bout[own], difference[own], len(names))
+        recalls.append(np.divide(total, count, out=np.full(len(once), np.nan), where=count > 0))
+    value, *drawn = np.nanmean(recalls, axis=0)
+    low, high = np.quantile(drawn, [0.025, 0.975]) if len(names) > 1 else (np.nan, np.nan)
+    return {"gain": float(value), "gain_low": float(low), "gain_high": float(high)}
 
 
 def information_bits(confusion: np.ndarray) -> float:

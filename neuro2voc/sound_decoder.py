@@ -1,7 +1,8 @@
 """Song from activity, by what was trained: in memory and in files."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from neuro2voc.recording import Recording
 from neuro2voc.sound_windows import levels_from, rows_reaching
 
 AT_ONCE = 1024  # windows that pass through a network together
+NEAR = 1e-4  # by which settings of sound may differ, in parts: rates of given spectrograms do
 SONG = "song"  # stands in files where other networks have a feature
 
 
@@ -132,7 +134,11 @@ def vocal_latents(vocal: VocalVAE, level: torch.Tensor) -> torch.Tensor:
 
 
 def write_sound_decoders(
-    path: str | Path, decoders: Sequence[SoundDecoder], sizes: Mapping, about: Mapping
+    path: str | Path,
+    decoders: Sequence[SoundDecoder],
+    frames: Frames,
+    sizes: Mapping,
+    about: Mapping,
 ) -> None:
     """Write what the folds learnt; see `neuro2voc.network_files.write_decoders`.
 
@@ -141,11 +147,14 @@ def write_sound_decoders(
     path : path
     decoders : sequence of SoundDecoder
         One per fold.
+    frames : Frames
+        Whose hop and settings (none of a spectrogram that was given) another recording's have to
+        agree with.
     sizes : mapping
         By network, 'vocal' and 'encoder', what makes it anew.
     about : mapping
-        What another recording has to agree in: bird, units (names, in order), activity (before,
-        after, bin in s), spectrogram.
+        What else is needed of another recording: bird, units (names, in order), activity (before,
+        after, bin in s).
     """
 
     def describe(one: SoundDecoder) -> dict:
@@ -154,7 +163,8 @@ def write_sound_decoders(
         own = {"units": one.encoder.units, "bins": one.encoder.bins, "recalled": recalled}
         return {**sound, **own}
 
-    write_decoders(path, {SONG: decoders}, describe, {**about, "sizes": sizes})
+    sound = {"hop": frames.hop, "spectrogram": _settings(frames)}
+    write_decoders(path, {SONG: decoders}, describe, {**about, **sound, "sizes": sizes})
 
 
 def read_sound_decoders(path: str | Path) -> tuple[list[SoundDecoder], dict]:
@@ -182,11 +192,59 @@ def song_of_day(
     Raises
     ------
     DataError
-        Other units.
+        Other units, or another hop, number of bands or settings of the spectrogram.
     """
     check_units(about["units"], recording)
+    check_sound(decoder, about, recording.name, frames)
     activity = song_activity(recording, frames, about["activity"])
     return decoder.generate(frames, activity, np.ones(len(frames.level), dtype=bool))
+
+
+def check_sound(decoder: SoundDecoder, about: Mapping, name: str, frames: Frames) -> None:
+    """Stop where frames are not made as those that networks were trained on.
+
+    Parameters
+    ----------
+    decoder : SoundDecoder
+    about : mapping
+        As `read_sound_decoders` returns it.
+    name : str
+        Of the frames' recording.
+    frames : Frames
+
+    Raises
+    ------
+    DataError
+        Another hop, number of bands, or setting of the spectrogram.
+    """
+    own = {**(_settings(frames) or {}), "hop": frames.hop, "bands": frames.level.shape[1]}
+    learnt = {**(about.get("spectrogram") or {}), "hop": about.get("hop")}
+    learnt["bands"] = decoder.vocal.bands
+    differing = [
+        f"{key} {_said(own.get(key))} instead of {_said(learnt.get(key))}"
+        for key in {**learnt, **own}
+        if not _same(own.get(key), learnt.get(key))
+    ]
+    if differing:
+        raise DataError(
+            f"The frames of {name} are not made as those that the networks were trained on: "
+            f"{', '.join(differing)}. Make them anew with the `spectrogram` of the networks, or "
+            "train these on such frames."
+        )
+
+
+def _settings(frames: Frames) -> dict | None:
+    return asdict(frames.settings) if frames.settings else None
+
+
+def _same(one: float | None, other: float | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return math.isclose(one, other, rel_tol=NEAR)
+
+
+def _said(value: float | None) -> str:
+    return "none" if value is None else f"{value:g}"
 
 
 def _sound_decoder(one: dict, weights: list[Weights], about: dict) -> SoundDecoder:

@@ -3,7 +3,14 @@
 import numpy as np
 import pandas as pd
 
-from neuro2voc.evaluation import balanced_accuracy, confusion, interval_over_bouts, p_value
+from neuro2voc.evaluation import (
+    balanced_accuracy,
+    bout_weights,
+    confusion,
+    gain_over_bouts,
+    interval_over_bouts,
+    p_value,
+)
 from neuro2voc.sound_tables import EVERY, MEASURES
 
 IDENTITY = "identity"  # balanced accuracy of the syllables heard, a measure of all bouts together
@@ -150,18 +157,8 @@ def _heard_gain(
     if baseline not in both or both.empty:
         return {"gain": np.nan}
     difference = (both[method] - both[baseline]).reset_index(name="gain")
-    names = np.unique(difference["bout"])
-    weights = _weights(difference["bout"], resamples, seed)
-    once = np.vstack([np.ones(len(names)), weights])
-    recalls = []
-    for _, own in difference.groupby("truth"):
-        bout = np.searchsorted(names, own["bout"])
-        count = once @ np.bincount(bout, minlength=len(names))
-        total = once @ np.bincount(bout, own["gain"], len(names))
-        recalls.append(np.divide(total, count, out=np.full(len(once), np.nan), where=count > 0))
-    value, *drawn = np.nanmean(recalls, axis=0)
-    low, high = np.quantile(drawn, [0.025, 0.975]) if len(names) > 1 else (np.nan, np.nan)
-    return {"gain": value, "gain_low": low, "gain_high": high}
+    columns = (difference[name] for name in ("truth", "gain", "bout"))
+    return gain_over_bouts(*columns, resamples, seed)
 
 
 def _beside_null(
@@ -187,9 +184,7 @@ def _beside_null(
 
 def _weights(bouts: pd.Series, resamples: int, seed: int) -> np.ndarray:
     """Return how often each bout, in sorted order, is drawn in each resample."""
-    number = bouts.nunique()
-    rng = np.random.default_rng(seed)
-    return rng.multinomial(number, np.full(number, 1 / number), size=resamples).astype(float)
+    return bout_weights(bouts.nunique(), resamples, seed)
 
 
 def _mean(values: pd.Series, bouts: pd.Series, weights: np.ndarray) -> dict[str, float]:

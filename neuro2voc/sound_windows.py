@@ -8,7 +8,8 @@ from neuro2voc.frames import Frames, windows_of
 def whole_rows(frames: Frames, length: int) -> np.ndarray:
     """Return the first frames of all stretches that no bout's end cuts.
 
-    The window of activity that goes with one is that of its frame number ``length // 2``.
+    The window of activity that goes with one is that of its first frame in `neuro2voc.vae`, that of
+    its frame number ``length // 2`` in `neuro2voc.joint_vae` and `neuro2voc.latent_mapper`.
     """
     return windows_of(frames, np.ones(len(frames.piece), dtype=bool), length)
 

@@ -72,7 +72,6 @@ rule train_voice:
         vae=lambda wildcards: config["vaes"][wildcards.vae],
         around=around_of,
         training=config["training"],
-        spectrogram=config["spectrogram"],
         # Outside the results: Snakemake removes what a failed job wrote there.
         checkpoints="checkpoints/train_voice/{bird}/{split}/{vae}",
         seed=seed_for("train_voice"),
@@ -166,6 +165,9 @@ rule voice:
         split=voice_split,
         shown=shown_song,
         surrogate=config["null_band"]["surrogate"],
+        # Those of voice_measures, so that both figures have the same intervals.
+        resamples=config["bootstrap"],
+        seed=seed_for("voice_measures"),
         code=code("voice"),
     script:
         "../workflow/scripts/voice.py"

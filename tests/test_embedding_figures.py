@@ -43,10 +43,22 @@ def test_the_figure_shows_every_score_leak_and_null(bird):
         assert part in text
     assert "2 shifted surrogates, trained anew: too few for a p value" in text
     assert "holds out single bins; " in text
-    of = first.set_index(["method", "field"])["balanced_accuracy"]
-    more = int(of["behaviour", 10] > of["lda", 10])  # of time, no projection sees the same bins
-    said = f"CEBRA tells more than a linear projection of the same bins in {more} of 1 spaces"
-    assert said in text
+    row = first.set_index("method").loc["behaviour"]  # of time, no projection sees the same bins
+    gain = f"{row['gain']:+.2f}".replace("-", "−")
+    assert f"CEBRA's gain over a linear projection of the same bins: {gain}; it tells" in text
+
+
+def test_cebra_tells_more_only_where_the_interval_of_its_gain_lies_above_0(bird):
+    recording, places, result = bird
+    cebra = result.scores["method"] == "behaviour"
+    higher = result.scores.assign(
+        balanced_accuracy=np.where(cebra, 0.99, 0.5), gain=np.where(cebra, 0.49, np.nan)
+    )
+    for low, more in ((-0.01, 0), (0.0, 0), (0.01, 1)):
+        scores = higher.assign(gain_low=np.where(cebra, low, np.nan))
+        text = words(draw_embedding(places, scores, recording)).replace("\n", " ")
+        said = f"CEBRA tells more than a linear projection of the same bins in {more} of 1 spaces"
+        assert said in text
 
 
 def test_panels_show_the_bins_of_the_first_fold_and_the_surrogate_last(bird):

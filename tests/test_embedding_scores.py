@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from embedding_birds import make_bins, make_bird
 
+from neuro2voc import embedding_scores
 from neuro2voc.bout_bins import bout_bins
 from neuro2voc.consistency import agreement, consistency_table
 from neuro2voc.embedding import Recipe
@@ -40,8 +41,36 @@ def test_planted_syllables_stand_far_above_the_surrogates():
     for method in ("behaviour", "lda"):
         row = score(result, method)
         assert row["low"] > 0.6 and row["null_high"] < 0.5 and row["null_replicates"] == 2
-        assert row["p"] == pytest.approx(1 / 3)
+        assert np.isnan(row["p"])  # of two surrogates, with one fold each
     assert score(result, "lda")["chance"] == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize(
+    ("folds", "null_folds", "replicates", "judged"),
+    [(0, 0, 19, True), (0, 3, 19, True), (2, 2, 19, True), (0, 1, 19, False), (0, 0, 18, False)],
+)
+def test_p_needs_enough_surrogates_held_out_in_all_folds(folds, null_folds, replicates, judged):
+    recording, trials, split = make_bird(bouts=6, syllables=6)
+    plan = replace(PLAN, spaces={"lda": [1]}, decoders=("knn",), folds=folds, null_folds=null_folds)
+    plan = replace(plan, null_seeds=range(replicates))
+    row = embed_bird(recording, trials, split, plan).scores.iloc[0]
+    assert row["null_replicates"] == replicates
+    assert np.isfinite(row["p"]) == judged
+
+
+def test_gains_of_cebra_are_over_the_linear_projection_of_the_same_bins():
+    scores = embedded().scores
+    of = scores.set_index(["method", "decoder"])
+    gains = scores[scores["gain"].notna()]
+    # Of time, no projection has the same receptive field.
+    assert set(zip(gains["method"], gains["decoder"], strict=True)) == {
+        ("behaviour", "svm"),
+        ("behaviour", "knn"),
+    }
+    for row in gains.itertuples():
+        linear = of.loc[("lda", row.decoder), "balanced_accuracy"]
+        assert row.gain == pytest.approx(row.balanced_accuracy - linear)
+        assert row.gain_low <= row.gain <= row.gain_high
 
 
 def test_where_units_know_nothing_every_space_is_at_chance():
@@ -118,6 +147,24 @@ def test_bins_held_out_at_random_leak_where_neighbours_share_their_windows():
     honest = summary(run.predictions, run.predictions["bout"], 1, 0)["balanced_accuracy"]
     assert honest < 0.42
     assert leak(slow, "counts", 10, plan) > honest + 0.1
+
+
+@pytest.mark.parametrize("most", [50, 10**6])
+def test_the_leak_is_taught_by_no_more_bins_than_the_honest_decoder(most, monkeypatch):
+    bins = make_bins([60] * 6)
+    plan = replace(PLAN, decoders=("knn",), recipe=replace(RECIPE, most=most))
+    learnt = []
+
+    def fitted(name, seed, points, label):
+        learnt.append(len(label))
+        return original(name, seed, points, label)
+
+    original = embedding_scores._fitted
+    monkeypatch.setattr(embedding_scores, "_fitted", fitted)
+    run_folds(bins, [0, 1, 2], [("counts", 1)], ("knn",), plan, "")
+    leak(bins, "counts", 1, plan)
+    *honest, leaking = learnt
+    assert leaking == min(honest)
 
 
 def test_the_same_seed_gives_the_same_files(tmp_path):

@@ -16,6 +16,7 @@ from neuro2voc.errors import DataError
 from neuro2voc.evaluation import (
     balanced_accuracy,
     confusion,
+    gain_over_bouts,
     information_bits,
     interval_over_bouts,
     p_value,
@@ -256,3 +257,30 @@ def test_summary_refuses_nothing_and_mismatch():
         summary(frame.iloc[:0], [], 10, seed=0)
     with pytest.raises(DataError, match="2 of bouts"):
         summary(frame, [1, 2], 10, seed=0)
+
+
+def test_a_gain_is_the_difference_of_two_balanced_accuracies_in_the_same_bouts():
+    rng = np.random.default_rng(0)
+    bouts, truth = np.repeat(np.arange(12), 20), rng.choice(list("aaab"), 240)
+    one, other = (
+        np.where(rng.random(240) < share, truth, rng.choice(list("ab"), 240))
+        for share in (0.7, 0.4)
+    )
+    found = gain_over_bouts(truth, (one == truth) * 1.0 - (other == truth), bouts, 200, 5)
+    parts = [balanced_accuracy(confusion(truth, told, list("ab"))) for told in (one, other)]
+    assert found["gain"] == pytest.approx(parts[0] - parts[1])
+    drawn = []
+    for weights in np.random.default_rng(5).multinomial(12, np.full(12, 1 / 12), size=200):
+        rows = np.repeat(np.arange(240), weights[bouts])
+        both = [
+            balanced_accuracy(confusion(truth[rows], told[rows], list("ab")))
+            for told in (one, other)
+        ]
+        drawn.append(both[0] - both[1])
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    assert found["gain_low"] == pytest.approx(low) and found["gain_high"] == pytest.approx(high)
+
+
+def test_one_bout_gives_a_gain_no_interval():
+    found = gain_over_bouts(["a", "b"], [1, 0], [3, 3], 20, 0)
+    assert found["gain"] == 0.5 and np.isnan([found["gain_low"], found["gain_high"]]).all()

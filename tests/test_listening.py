@@ -26,7 +26,7 @@ from neuro2voc.listening import (
     write_joined,
     write_wav,
 )
-from neuro2voc.listening_page import listening_page
+from neuro2voc.listening_page import WORDS, listening_page
 from neuro2voc.spectrograms import SpectrogramSettings
 from neuro2voc.splits import folds_of, make_split
 from neuro2voc.trials import COLUMNS
@@ -129,6 +129,10 @@ def test_the_page_is_whole_in_itself_and_the_same_again(song):
     assert rate == 20_000
     assert len(samples) == len(made[0].sound[ORIGINAL])
     assert "correlation unknown" in page
+
+
+def test_the_page_says_that_activity_after_a_frame_is_seen_too():
+    assert all("before and after" in WORDS[name] for name in ("ridge", "kernel"))
 
 
 def test_a_recording_without_sound_has_nothing_to_listen_to(song):

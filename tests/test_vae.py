@@ -218,7 +218,7 @@ def test_what_was_learnt_comes_back_from_its_file_and_serves_another_day(tmp_pat
     units = [str(unit) for unit in recording.units.table.index]
     about = {"activity": AROUND, "bird": "bird", "units": units}
     for name in "ab":
-        write_sound_decoders(tmp_path / f"{name}.safetensors", decoders, VAE.sizes, about)
+        write_sound_decoders(tmp_path / f"{name}.safetensors", decoders, frames, VAE.sizes, about)
     for ending in (".safetensors", ".json"):
         assert (tmp_path / f"a{ending}").read_bytes() == (tmp_path / f"b{ending}").read_bytes()
     again, said = read_sound_decoders(tmp_path / "a.safetensors")
@@ -242,6 +242,35 @@ def test_what_was_learnt_comes_back_from_its_file_and_serves_another_day(tmp_pat
     (tmp_path / "a.safetensors").write_bytes(b"damaged")
     with pytest.raises(DataError, match="hold no networks that can be read"):
         read_sound_decoders(tmp_path / "a.safetensors")
+
+
+def test_song_of_frames_that_are_made_otherwise_is_refused(tmp_path):
+    recording, trials, frames, _ = bird()
+    decoders = learnt()[2]
+    units = [str(unit) for unit in recording.units.table.index]
+    about = {"activity": AROUND, "bird": "bird", "units": units}
+    given = replace(frames, settings=None)
+    for name, those in (("sound", frames), ("given", given)):
+        write_sound_decoders(tmp_path / f"{name}.safetensors", decoders, those, VAE.sizes, about)
+    (of_sound, *_), sound = read_sound_decoders(tmp_path / "sound.safetensors")
+    (of_given, *_), bare = read_sound_decoders(tmp_path / "given.safetensors")
+    assert sound["spectrogram"] == vars(SOUND) and bare["spectrogram"] is None
+    assert sound["hop"] == bare["hop"] == frames.hop
+    assert len(song_of_day(of_given, bare, recording, given)) == len(frames.level)
+    slower = make_frames(recording, trials, replace(SOUND, hop=0.005))
+    longer = make_frames(recording, trials, replace(SOUND, window=0.016))
+    for frames_of, decoder, said, sentence in (
+        (slower, of_sound, sound, "trained on: hop 0.005 instead of 0.004. Make"),
+        (replace(slower, settings=None), of_given, bare, "on: hop 0.005 instead of 0.004. Make"),
+        (longer, of_sound, sound, "window 0.016 instead of 0.008, bands 128 instead of 64. Make"),
+        (given, of_sound, sound, "rate none instead of 20000"),
+        (frames, of_given, bare, "rate 20000 instead of none"),
+        (given, of_given, {**bare, "hop": None}, "hop 0.004 instead of none"),
+    ):
+        with pytest.raises(DataError, match=sentence):
+            song_of_day(decoder, said, recording, frames_of)
+    near = replace(given, hop=given.hop * (1 + 1e-6))  # clocks differ
+    assert np.isfinite(song_of_day(of_given, bare, recording, near)).all()
 
 
 def test_a_window_longer_than_a_bout_ends_in_a_sentence():

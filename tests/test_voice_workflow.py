@@ -60,6 +60,16 @@ def test_latents_and_codes_are_made_when_asked_for(copied):
     assert all((copied / target).stat().st_size > 10_000 for target in targets)
 
 
+def test_both_figures_of_generated_song_have_the_same_intervals(tiny):
+    shown = pd.read_csv(tiny / "results/voice/tiny.csv")
+    assert set(shown["song"]) >= {"generated", "baseline"} and shown["song"].notna().all()
+    row = shown[(shown["song"] == "generated") & (shown["part"] == "all bouts")].iloc[0]
+    judged = pd.read_csv(tiny / "results/voice_measures/tiny.csv")
+    judged = judged[(judged["measure"] == "correlation") & (judged["value"] == row["correlation"])]
+    names = ["low", "high", "gain", "gain_low", "gain_high"]
+    assert any(row[names].tolist() == other for other in judged[names].to_numpy().tolist())
+
+
 def test_the_page_and_its_sounds_are_there(tiny):
     folder = tiny / "results/voice/tiny"
     page = (folder / "listen.html").read_text(encoding="utf-8")

@@ -192,12 +192,11 @@ def _headline(scores: pd.DataFrame, recording: Recording) -> list[str]:
 
 def _beside_linear(first: pd.DataFrame) -> str:
     """Say in how many spaces CEBRA tells more than a linear projection, and if it learnt at all."""
-    linear = first[first["method"] == LINEAR].set_index("field")["balanced_accuracy"]
     networks = first[first["method"].isin(CONDITIONS)]
-    cebra = networks[networks["field"].isin(linear.index)]
+    cebra = networks[networks["gain"].notna()]
     parts = []
     if len(cebra):
-        more = (cebra["balanced_accuracy"].to_numpy() > linear.loc[cebra["field"]]).sum()
+        more = (cebra["gain_low"] > 0).sum()
         parts.append(
             f"CEBRA tells more than a linear projection of the same bins in {more} of {len(cebra)} "
             "spaces"
@@ -252,6 +251,7 @@ def _failures(first: pd.DataFrame) -> list[str]:
 
 def _note(points: Points, scores: pd.DataFrame) -> str:
     row = scores.iloc[0]
+    gain = scores.loc[scores["decoder"] == row["decoder"], "gain"].dropna()
     words = (
         f"{row['n_bins']:.0f} bins of {1e3 * points.width:g} ms in {row['n_bouts']:.0f} bouts, "
         "each embedded by a network that saw none of its fold and decoded by what learnt on the "
@@ -259,6 +259,12 @@ def _note(points: Points, scores: pd.DataFrame) -> str:
         "intervals over bouts. Above: bouts of the first fold, seen from the side on which they "
         "spread most, which no label chose."
     )
+    if len(gain):
+        ends = dict.fromkeys(f"{end:+.2f}".replace("-", "−") for end in (gain.min(), gain.max()))
+        words += (
+            f" CEBRA's gain over a linear projection of the same bins: {' to '.join(ends)}; it "
+            "tells more where the 95 % interval of its gain in the same bouts lies above 0."
+        )
     if scores["null_replicates"].max() > 0:
         number = int(scores["null_replicates"].max())
         words += f" Grey: range of {number} shifted {'surrogate' if number == 1 else 'surrogates'}"

@@ -19,10 +19,10 @@ MOST = 3  # excerpts shown
 LONGEST = 3.0  # s shown of each
 HEIGHT, LABELS = 13, 3.5  # mm of a spectrogram, and of the labels above
 ORIGINAL, NULL, BASELINE = "original", "null", "baseline"
+SURROGATE = "surrogate"  # the null in tables, where pandas would read "null" as missing
 INTERVALS = ["low", "high", "gain", "gain_low", "gain_high"]
 TICK = 0.5  # s
 RANGE = 50  # dB below the loudest that are drawn
-RESAMPLES = 1000
 NOT_MADE = "#9a9a9a"
 BASELINES = {
     "syllable": "the mean rendition of the syllable that neurons decode",
@@ -36,23 +36,35 @@ def voice_table(
     null: np.ndarray | None,
     trials: pd.DataFrame,
     split: pd.DataFrame,
-    baseline: np.ndarray | None = None,
+    baseline: np.ndarray | None,
+    resamples: int,
+    seed: int,
 ) -> pd.DataFrame:
     """Return the numbers of the figure.
+
+    Parameters
+    ----------
+    frames : Frames
+    made, null, baseline : ndarray (frames, bands)
+        Generated song, and that of a surrogate and of the baseline where there are any.
+    trials, split : DataFrame
+    resamples, seed : int
+        Of the bootstrap over bouts; those of `neuro2voc.sound_report.measured_splits` give the same
+        intervals.
 
     Returns
     -------
     DataFrame
-        song ('generated', 'null' or 'baseline'); part: 'all bouts' (means, with the interval of the
-        correlation over bouts, low to high, and its gain over the baseline in the same bouts,
-        gain_low to gain_high) or 'excerpt 1' and so on; start, stop (s), fold of excerpts;
+        song ('generated', 'surrogate' or 'baseline'); part: 'all bouts' (means, with the interval
+        of the correlation over bouts, low to high, and its gain over the baseline in the same
+        bouts, gain_low to gain_high) or 'excerpt 1' and so on; start, stop (s), fold of excerpts;
         correlation, cepstral_distortion (dB); n_bouts.
     """
-    songs = {"generated": made, NULL: null, BASELINE: baseline}
+    songs = {"generated": made, SURROGATE: null, BASELINE: baseline}
     songs = {name: song for name, song in songs.items() if song is not None}
     each = measure_table(frames, songs, trials, split)
-    summary = summary_table(each, None, RESAMPLES, 0)
-    judged = judged_table(summary, each, None, None, BASELINE, RESAMPLES, 0)
+    summary = summary_table(each, None, resamples, seed)
+    judged = judged_table(summary, each, None, None, BASELINE, resamples, seed)
     rows = []
     for name in songs:
         own = judged[judged["method"] == name].set_index("measure")
@@ -103,11 +115,12 @@ def draw_voice(
     null: np.ndarray | None,
     trials: pd.DataFrame,
     split: pd.DataFrame,
+    table: pd.DataFrame,
     shown: str,
     scheme: str,
     surrogate: str,
     warnings: Sequence[str] = (),
-    baseline: tuple[str, np.ndarray] | None = None,
+    baseline: str = "",
 ) -> Figure:
     """Draw held-out bouts.
 
@@ -118,6 +131,8 @@ def draw_voice(
     made, null : ndarray (frames, bands)
         Generated song, and that of a surrogate where there is one.
     trials, split : DataFrame
+    table : DataFrame
+        See `voice_table`.
     shown : str
         The method.
     scheme : str
@@ -126,11 +141,9 @@ def draw_voice(
         Its kind.
     warnings : sequence of str
         What has to be said first, such as that an autoencoder has collapsed.
-    baseline : (str, ndarray), optional
-        Name and song of what has to be beaten.
+    baseline : str
+        What has to be beaten, where the table has it.
     """
-    name, beside = baseline or ("", None)
-    table = voice_table(frames, made, null, trials, split, beside)
     songs = {ORIGINAL: frames.level, shown: made, **({NULL: null} if null is not None else {})}
     excerpts = shown_rows(frames, trials, split)
     labelled = not trials.empty
@@ -141,7 +154,7 @@ def draw_voice(
         f"{recording.name}: held-out song, generated from neurons",
         [
             _headline(table, frames, scheme, surrogate, null is not None, labelled),
-            *([_gain(table, name)] if name else []),
+            *([_gain(table, baseline)] if baseline else []),
             *warnings,
         ],
         [_notes(frames, shown, surrogate, null is not None, labelled)],
@@ -155,7 +168,7 @@ def draw_voice(
         if labelled:
             _draw_labels(axes[0], frames, trials, rows)
         for ax, (name, song) in zip(axes[labelled:], songs.items(), strict=True):
-            numbers = own.loc[NULL if name == NULL else "generated"]
+            numbers = own.loc[SURROGATE if name == NULL else "generated"]
             _draw_song(ax, frames, song[rows], name, None if name == ORIGINAL else numbers)
         duration = (rows.stop - rows.start) * frames.hop
         for ax in axes[labelled:]:
@@ -184,7 +197,7 @@ def _headline(
     if decibels:
         words += f", cepstral distortion {row['cepstral_distortion']:.1f} dB"
     if has_null:
-        beside = own.loc[NULL]
+        beside = own.loc[SURROGATE]
         words += f"; of {surrogate} neurons {beside['correlation']:.2f}"
         words += f" and {beside['cepstral_distortion']:.1f} dB" if decibels else ""
     return words + "."

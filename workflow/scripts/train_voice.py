@@ -18,9 +18,9 @@ with job(snakemake):
     activity = song_activity(recording, frames, around)
     learnt = generate_by_vae(frames, activity, read_split(files.split), settings)
     made, through, decoders, losses, latents = learnt
-    about = {**names, "activity": around, "spectrogram": params.spectrogram}
+    about = {**names, "activity": around}
     about["units"] = list(map(str, recording.units.table.index))
-    write_sound_decoders(snakemake.output.model, decoders, settings.sizes, about)
+    write_sound_decoders(snakemake.output.model, decoders, frames, settings.sizes, about)
     write_csv(losses, snakemake.output.losses)
     write_csv(latents, snakemake.output.latents)
     write_generated(snakemake.output.song, {names.vae: made, f"{names.vae} autoencoder": through})

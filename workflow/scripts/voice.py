@@ -17,9 +17,9 @@ with job(snakemake):
     null = read_generated(files.null)[params.shown] if files.null else None
     plain = read_generated([files.plain])
     name = first_baseline(plain)
-    baseline = (name, plain[name]) if name and name != params.shown else None
+    baseline = name if name != params.shown else ""
     song = (frames, made, null, trials, read_split(files.split))
+    table = voice_table(*song, plain.get(baseline), params.resamples, params.seed)
     words = (params.shown, params.split, params.surrogate, collapses(files.latents), baseline)
-    save_figure(draw_voice(recording, *song, *words), snakemake.output.figure)
-    table = voice_table(*song, baseline[1] if baseline else None)
+    save_figure(draw_voice(recording, *song, table, *words), snakemake.output.figure)
     write_csv(table, snakemake.output.table)
