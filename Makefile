@@ -49,7 +49,7 @@ reproduce: setup
 
 # On all cores, eight at most; each file's tests in one process, which makes what they share once.
 test: setup
-	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist loadgroup
+	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist loadfile
 
 # A Slurm of its own on this machine, the whole workflow through it, and what goes wrong on clusters; a
 # quarter of an hour. Needs the Debian packages slurm-wlm and munge; without them it says so.

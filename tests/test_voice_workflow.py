@@ -1,7 +1,5 @@
 """Generated song through the workflow: public data at its bar, controls, and what is refused."""
 
-import shutil
-
 import pandas as pd
 import pytest
 from whole_workflow import snakemake
@@ -31,50 +29,6 @@ def test_calcium_makes_song_as_well_as_a_tuned_ridge_and_beyond_shifted_calcium(
         assert table.loc[method, "low"] > 0.14  # the greatest of the shifted nulls seen before
         assert table.loc[method, "low"] > table.loc[method, "null_high"]
         assert table.loc[method, "value"] > table.loc["mean", "value"]
-
-
-@pytest.fixture(scope="module")
-def copied(tiny, tmp_path_factory):
-    """A copy that may hold more than `all` makes."""
-    return shutil.copytree(tiny, tmp_path_factory.mktemp("copied"), dirs_exist_ok=True)
-
-
-def test_a_copy_of_the_results_is_taken_as_it_is(copied):
-    run = snakemake(copied, "-n")
-    assert "Nothing to be done" in run.stdout + run.stderr
-
-
-def test_a_control_is_generated_like_any_bird(copied):
-    run = snakemake(copied, "--cores", "2", "--", "results/voice/tiny~shifted2.png")
-    assert run.returncode == 0, run.stderr
-    table = pd.read_csv(copied / "results/voice/tiny~shifted2.csv")
-    # Surrogates have no null of their own.
-    assert set(table["song"]) == {"generated", "baseline"}
-
-
-def test_latents_and_codes_are_made_when_asked_for(copied):
-    names = ("codec", "neural_vae", "voice_to_neurons", "latents")
-    targets = [f"results/{name}/tiny.png" for name in names]
-    run = snakemake(copied, "--cores", "2", "--", *targets)
-    assert run.returncode == 0, run.stderr
-    assert all((copied / target).stat().st_size > 10_000 for target in targets)
-
-
-def test_both_figures_of_generated_song_have_the_same_intervals(tiny):
-    shown = pd.read_csv(tiny / "results/voice/tiny.csv")
-    assert set(shown["song"]) >= {"generated", "baseline"} and shown["song"].notna().all()
-    row = shown[(shown["song"] == "generated") & (shown["part"] == "all bouts")].iloc[0]
-    judged = pd.read_csv(tiny / "results/voice_measures/tiny.csv")
-    judged = judged[(judged["measure"] == "correlation") & (judged["value"] == row["correlation"])]
-    names = ["low", "high", "gain", "gain_low", "gain_high"]
-    assert any(row[names].tolist() == other for other in judged[names].to_numpy().tolist())
-
-
-def test_the_page_and_its_sounds_are_there(tiny):
-    folder = tiny / "results/voice/tiny"
-    page = (folder / "listen.html").read_text(encoding="utf-8")
-    assert "simulated" in page and "http://" not in page.replace("http://www.w3.org", "")
-    assert (folder / "original.wav").stat().st_size == (folder / "generated.wav").stat().st_size
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,15 @@ from neuro2voc.splits import read_split
 from neuro2voc.trials import read_trials, used_trials
 
 
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory):
+    """A folder with all of the tiny workflow. Some tests compare all its files: make others in a copy."""
+    folder = tmp_path_factory.mktemp("tiny")
+    run = snakemake(folder, "--cores", "2")
+    assert run.returncode == 0, run.stderr
+    return folder
+
+
 def test_any_number_of_cores_gives_the_same_bytes(tiny, tmp_path):
     run = snakemake(tmp_path, "--cores", "1")
     assert run.returncode == 0, run.stderr
@@ -369,3 +378,47 @@ def test_the_commands_of_the_readme_plan(tmp_path):
             continue
         run = snakemake(tmp_path, "-n", *arguments, overlay=None)
         assert run.returncode == 0, f"{line}\n{run.stderr}"
+
+
+@pytest.fixture(scope="module")
+def copied(tiny, tmp_path_factory):
+    """A copy that may hold more than `all` makes."""
+    return shutil.copytree(tiny, tmp_path_factory.mktemp("copied"), dirs_exist_ok=True)
+
+
+def test_a_copy_of_the_results_is_taken_as_it_is(copied):
+    run = snakemake(copied, "-n")
+    assert "Nothing to be done" in run.stdout + run.stderr
+
+
+def test_a_control_is_generated_like_any_bird(copied):
+    run = snakemake(copied, "--cores", "2", "--", "results/voice/tiny~shifted2.png")
+    assert run.returncode == 0, run.stderr
+    table = pd.read_csv(copied / "results/voice/tiny~shifted2.csv")
+    # Surrogates have no null of their own.
+    assert set(table["song"]) == {"generated", "baseline"}
+
+
+def test_latents_and_codes_are_made_when_asked_for(copied):
+    names = ("codec", "neural_vae", "voice_to_neurons", "latents")
+    targets = [f"results/{name}/tiny.png" for name in names]
+    run = snakemake(copied, "--cores", "2", "--", *targets)
+    assert run.returncode == 0, run.stderr
+    assert all((copied / target).stat().st_size > 10_000 for target in targets)
+
+
+def test_both_figures_of_generated_song_have_the_same_intervals(tiny):
+    shown = pd.read_csv(tiny / "results/voice/tiny.csv")
+    assert set(shown["song"]) >= {"generated", "baseline"} and shown["song"].notna().all()
+    row = shown[(shown["song"] == "generated") & (shown["part"] == "all bouts")].iloc[0]
+    judged = pd.read_csv(tiny / "results/voice_measures/tiny.csv")
+    judged = judged[(judged["measure"] == "correlation") & (judged["value"] == row["correlation"])]
+    names = ["low", "high", "gain", "gain_low", "gain_high"]
+    assert any(row[names].tolist() == other for other in judged[names].to_numpy().tolist())
+
+
+def test_the_page_and_its_sounds_are_there(tiny):
+    folder = tiny / "results/voice/tiny"
+    page = (folder / "listen.html").read_text(encoding="utf-8")
+    assert "simulated" in page and "http://" not in page.replace("http://www.w3.org", "")
+    assert (folder / "original.wav").stat().st_size == (folder / "generated.wav").stat().st_size
