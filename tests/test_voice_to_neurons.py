@@ -173,7 +173,7 @@ def test_autoencoders_of_the_voice_are_told_by_the_fold_that_they_never_saw(tmp_
         for vocal in voices().values()
     ]
     path = tmp_path / "vae.safetensors"
-    write_sound_decoders(path, decoders, sizes, {})
+    write_sound_decoders(path, decoders, frames, sizes, {})
     # As where the first fold has no sound.
     later = split.assign(fold=split["fold"] + (split["fold"] >= 0))
     read = read_vocal_vaes(path, frames, later)
