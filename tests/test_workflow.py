@@ -31,7 +31,7 @@ from neuro2voc.trials import read_trials, used_trials
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory):
-    """A folder with all of the tiny workflow. Some tests compare all its files: make others in a copy."""
+    """A folder with all of the tiny workflow. Some tests compare all its files: add none."""
     folder = tmp_path_factory.mktemp("tiny")
     run = snakemake(folder, "--cores", "2")
     assert run.returncode == 0, run.stderr
