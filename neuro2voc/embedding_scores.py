@@ -24,7 +24,7 @@ from neuro2voc.decoders import make_decoder
 from neuro2voc.embedding import DIMENSIONS, Recipe, TrainedCebra, spread
 from neuro2voc.errors import DataError
 from neuro2voc.evaluation import gain_over_bouts, p_value, summary
-from neuro2voc.nulls import null_columns
+from neuro2voc.nulls import FEWEST, null_columns
 from neuro2voc.projections import COUNTS, LINEAR, fit_space, thinned
 from neuro2voc.recording import Recording
 from neuro2voc.splits import NONE
@@ -36,7 +36,6 @@ KNN, NEAREST = "knn", 15  # neighbours that vote
 TREES = 50  # of a random forest in three dimensions; more cost time and change little
 HELD_AT_RANDOM = 0.2  # share of bins, as published
 CURVE = 100  # points of a loss curve
-FEWEST = 19  # surrogates that can show a p of 0.05
 COLLAPSED = 0.02  # spread below which all bins lie in one place
 UNTOLD = 0.005  # of the loss at chance, nearer than which nothing was learnt
 Cell = tuple[str, int]  # method and receptive field (bins)

@@ -8,6 +8,8 @@ from numpy.typing import ArrayLike
 
 from neuro2voc.evaluation import p_value, smallest_effect
 
+FEWEST = 19  # surrogates that can show a p of 0.05
+
 
 def null_columns(null: ArrayLike, name: str = "null") -> dict[str, np.ndarray | float]:
     """Return what the scores of surrogates come to, as columns of a table.

@@ -8,9 +8,10 @@ import pandas as pd
 from neuro2voc.configuration import WHOLE_SYLLABLE_FEATURES
 from neuro2voc.curves import Protocol
 from neuro2voc.figures.players import copies_of, noun_of, number_of
+from neuro2voc.nulls import FEWEST
 from neuro2voc.recording import Recording
 
-LEVEL, FEWEST = 0.05, 19  # p, and how many surrogates can show it
+LEVEL = 0.05
 NAMED = 6  # pairs written out in the notes
 LINKED = 10  # pairs linked in the figure
 FOLLOWS_RATE = 0.3  # rank correlation in shifted birds from which on the notes draw a conclusion

@@ -14,6 +14,7 @@ from neuro2voc.embedding_files import Points
 from neuro2voc.embedding_scores import Cell
 from neuro2voc.figures import style
 from neuro2voc.figures.growing_windows import control
+from neuro2voc.nulls import FEWEST
 from neuro2voc.projections import COUNTS, LINEAR, METHODS
 from neuro2voc.recording import Recording
 
@@ -268,5 +269,5 @@ def _note(points: Points, scores: pd.DataFrame) -> str:
     if scores["null_replicates"].max() > 0:
         number = int(scores["null_replicates"].max())
         words += f" Grey: range of {number} shifted {'surrogate' if number == 1 else 'surrogates'}"
-        words += ", trained anew: too few for a p value." if number < 19 else ", trained anew."
+        words += ", trained anew: too few for a p value." if number < FEWEST else ", trained anew."
     return words

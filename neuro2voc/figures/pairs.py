@@ -18,6 +18,7 @@ from neuro2voc.figures.depth import in_rows, region_colors
 from neuro2voc.figures.players import are_bins, copies_of, noun_of, number_of
 from neuro2voc.figures.words import LONGEST, shortened
 from neuro2voc.inclusion import UNKNOWN
+from neuro2voc.nulls import FEWEST
 from neuro2voc.recording import Recording
 
 LEVEL = 0.05
@@ -25,7 +26,6 @@ GAP, STRIP = 0.01, 0.03  # of the matrix: to the strip of regions, and its width
 BAR = 14  # mm from a matrix to its bar of colours
 BELOW = 23  # mm that labels and bar take below a matrix
 EMPTY = "#e4e4e4"  # where a unit meets itself, or nothing is known
-FEWEST = 19  # copies that can show a p of 0.05
 NAMED = 3  # pairs in a headline
 SHORT = 6  # characters of a name beside a matrix or on the probe
 

@@ -9,10 +9,10 @@ from matplotlib.patches import Patch
 
 from neuro2voc.figures import style
 from neuro2voc.figures.style import GREY
+from neuro2voc.nulls import FEWEST
 
 AXIS = "accuracy (diamonds, red); balanced accuracy (blue, grey and lines)"
 ROW = 5  # mm
-FEW = 19  # fewer surrogates than for p = 0.05
 
 
 @style.in_style()
@@ -46,7 +46,7 @@ def draw_thesis(table: pd.DataFrame, name: str, kind: str) -> Figure:
     beyond = stands(table) if judged else np.ones(len(table), dtype=bool)
     for y, row in enumerate(table.itertuples()):
         _draw_row(ax, y, row, beyond[y])
-        if judged and row.null_replicates < FEW:
+        if judged and row.null_replicates < FEWEST:
             ax.text(1.03, y, f"{row.null_replicates:.0f} shifted, no p", va="center", color=GREY)
     ax.set(xlim=(0, 1.02), ylim=(len(table) - 0.5, -0.5), xlabel=AXIS)
     ax.set_yticks(range(len(table)), table["quantity"])
@@ -105,13 +105,13 @@ def _headline(table: pd.DataFrame) -> str:
 
 def _counts(table: pd.DataFrame) -> str:
     numbers = sorted(set(table["null_replicates"]), reverse=True)
-    few = ", too few for a p" if numbers[0] < FEW else ""
+    few = ", too few for a p" if numbers[0] < FEWEST else ""
     return " or ".join(f"{number:.0f}" for number in numbers) + few
 
 
 def _note(table: pd.DataFrame, judged: bool) -> str:
     first = table.iloc[0]
-    null = f"Rows of fewer than {FEW} shifted birds say so and have no p. " if judged else ""
+    null = f"Rows of fewer than {FEWEST} shifted birds say so and have no p. " if judged else ""
     return (
         f"{first['n_trials']:.0f} trials in {first['n_bouts']:.0f} bouts; settings as published, "
         f"nothing tuned here. Blue lines are 95 % intervals over bouts. {null}The published bird "
